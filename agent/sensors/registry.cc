@@ -1,0 +1,14 @@
+#include "agent/sensors/registry.h"
+
+#include <array>
+
+namespace oppetid::agent {
+
+std::span<const SensorType> SensorTypes() {
+  static constexpr auto kTypes = std::to_array<SensorType>({
+      {"tcp", MakeTcpSensor},
+  });
+  return kTypes;
+}
+
+}  // namespace oppetid::agent

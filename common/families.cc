@@ -1,0 +1,86 @@
+#include "common/families.h"
+
+#include <algorithm>
+#include <array>
+
+namespace oppetid {
+namespace {
+
+constexpr auto kGauge = MetricType::kGauge;
+constexpr auto kCounter = MetricType::kCounter;
+
+// clang-format off
+constexpr auto kFamilies = std::to_array<Family>({
+    {"certificate_expiry_timestamp_seconds", kGauge, "End of validity of the earliest expiring certificate in the chain.", "", true},
+    {"host_boot_time_seconds", kGauge, "When the host booted, seconds since 1970.", "", false},
+    {"host_cpu_seconds_total", kCounter, "Time all CPUs together spent in each mode.", "mode", false},
+    {"host_disk_io_time_seconds_total", kCounter, "Time during which the disk had work under way.", "device", false},
+    {"host_disk_read_bytes_total", kCounter, "Bytes read from the disk.", "device", false},
+    {"host_disk_reads_completed_total", kCounter, "Reads completed by the disk.", "device", false},
+    {"host_disk_writes_completed_total", kCounter, "Writes completed by the disk.", "device", false},
+    {"host_disk_written_bytes_total", kCounter, "Bytes written to the disk.", "device", false},
+    {"host_filesystem_avail", kGauge, "Bytes of the filesystem that unprivileged users can still fill.", "mountpoint,fstype", false},
+    {"host_filesystem_files", kGauge, "Inodes of the filesystem.", "mountpoint,fstype", false},
+    {"host_filesystem_files_free", kGauge, "Free inodes of the filesystem.", "mountpoint,fstype", false},
+    {"host_filesystem_size", kGauge, "Size of the filesystem in bytes.", "mountpoint,fstype", false},
+    {"host_load1", kGauge, "Load average over one minute.", "", false},
+    {"host_load15", kGauge, "Load average over fifteen minutes.", "", false},
+    {"host_load5", kGauge, "Load average over five minutes.", "", false},
+    {"host_memory_available_bytes", kGauge, "Memory available to programs without swapping.", "", false},
+    {"host_memory_buffers_bytes", kGauge, "Memory in block device buffers.", "", false},
+    {"host_memory_cached_bytes", kGauge, "Memory in the page cache.", "", false},
+    {"host_memory_free_bytes", kGauge, "Memory used for nothing.", "", false},
+    {"host_memory_swap_free_bytes", kGauge, "Free swap space.", "", false},
+    {"host_memory_swap_total_bytes", kGauge, "Swap space in all.", "", false},
+    {"host_memory_total_bytes", kGauge, "Memory in all.", "", false},
+    {"host_network_receive_bytes_total", kCounter, "Bytes received by the network device.", "device", false},
+    {"host_network_receive_drops_total", kCounter, "Received packets dropped.", "device", false},
+    {"host_network_receive_errors_total", kCounter, "Errors while receiving.", "device", false},
+    {"host_network_receive_packets_total", kCounter, "Packets received by the network device.", "device", false},
+    {"host_network_transmit_bytes_total", kCounter, "Bytes sent by the network device.", "device", false},
+    {"host_network_transmit_drops_total", kCounter, "Packets dropped instead of sent.", "device", false},
+    {"host_network_transmit_errors_total", kCounter, "Errors while sending.", "device", false},
+    {"host_network_transmit_packets_total", kCounter, "Packets sent by the network device.", "device", false},
+    {"host_reboot_required", kGauge, "1 when an installed update waits for a reboot.", "", false},
+    {"host_time_offset_seconds", kGauge, "Estimated offset of the system clock from its time source, as the kernel knows it.", "", false},
+    {"host_time_synchronised", kGauge, "1 when the kernel counts the system clock as synchronised.", "", false},
+    {"host_units_failed", kGauge, "systemd units in the state failed.", "", false},
+    {"host_updates_pending", kGauge, "Packages with an update to install; security=\"true\" are the security updates among them.", "security", false},
+    {"host_uptime_seconds", kGauge, "Time since the host booted.", "", false},
+    {"http_status_code", kGauge, "Status code of the last HTTP response, after redirects.", "", true},
+    {"ping_loss_ratio", kGauge, "Share of echo requests without an answer, 0 to 1.", "", true},
+    {"ping_rtt_seconds", kGauge, "Mean round trip time of the answered echo requests.", "", true},
+    {"plugin_value", kGauge, "Performance data of a monitoring plugin, in base units.", "label,unit", true},
+    {"probe_duration_seconds", kGauge, "Duration of one phase of a probe.", "phase", true},
+    {"process_count", kGauge, "Processes whose name or command matches.", "", true},
+    {"scrape_series", kGauge, "Series carried from the exporter in the last scrape.", "", true},
+    {"scrape_series_dropped", kGauge, "Series of the exporter left out in the last scrape: over the limit or not valid.", "", true},
+});
+// clang-format on
+
+static_assert(std::is_sorted(kFamilies.begin(), kFamilies.end(),
+                             [](const Family& a, const Family& b) { return a.name < b.name; }),
+              "FindFamily searches by halves");
+
+constexpr auto kReservedPrefixes =
+    std::to_array<std::string_view>({"oppetid_", "host_", "probe_", "backup_", "ad_", "room_",
+                                     "ups_", "pdu_", "helpdesk_", "plugin_", "ping_", "scrape_"});
+
+}  // namespace
+
+std::span<const Family> Families() { return kFamilies; }
+
+const Family* FindFamily(std::string_view name) {
+  const auto found =
+      std::lower_bound(kFamilies.begin(), kFamilies.end(), name,
+                       [](const Family& family, std::string_view n) { return family.name < n; });
+  return found != kFamilies.end() && found->name == name ? &*found : nullptr;
+}
+
+bool IsReservedName(std::string_view name) {
+  if (FindFamily(name) != nullptr) return true;
+  return std::any_of(kReservedPrefixes.begin(), kReservedPrefixes.end(),
+                     [&](std::string_view prefix) { return name.starts_with(prefix); });
+}
+
+}  // namespace oppetid
