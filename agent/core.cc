@@ -118,7 +118,7 @@ void Core::OnAttempt(Attempt attempt, Instant wall, Steady now) {
   runs_.Observe(spec.name, *observation, spec.valid_for);
   check.text = OneLine(attempt.answer.text, limits::kTextBytes);
   check.duration = attempt.duration;
-  newest_.Set(attempt.check, spec.name, std::move(attempt.answer), attempt.started);
+  newest_.Set(attempt.check, std::move(attempt.answer), attempt.started);
   if (changed) {
     uplink_.SnapshotSoon();
     save_open_at_ = now;

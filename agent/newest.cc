@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "common/families.h"
-
 namespace oppetid::agent {
 namespace {
 
@@ -12,16 +10,12 @@ constexpr char kSeparator = '\x1f';  // cannot stand in a name and sorts before 
 
 }  // namespace
 
-void Newest::Set(size_t check, const std::string& check_name, Answer&& answer, Instant at) {
+void Newest::Set(size_t check, Answer&& answer, Instant at) {
   ValueSet& set = sets_[check];
   set.series.clear();
   set.at = at;
   set.dirty = true;
   const auto add = [&](Sample& sample, bool carried) {
-    const Family* family = carried ? nullptr : FindFamily(sample.family);
-    if (carried || (family != nullptr && family->per_check)) {
-      sample.labels.emplace_back("check", check_name);
-    }
     std::sort(sample.labels.begin(), sample.labels.end());
     Series series;
     series.key = std::to_string(check) + (carried ? "c" : "o") + sample.family;

@@ -21,8 +21,7 @@ class Newest {
   explicit Newest(size_t checks) : sets_(checks) {}
 
   // The samples of a check's newest attempt, which started at `at`; they replace its earlier ones.
-  // `check_name` becomes the label `check` where the family asks for it.
-  void Set(size_t check, const std::string& check_name, Answer&& answer, Instant at);
+  void Set(size_t check, Answer&& answer, Instant at);
 
   // A new stream: nothing is defined, everything is to be sent. `max_series` is what the collector
   // accepts; what is beyond it is left out and counted.

@@ -264,22 +264,22 @@ std::optional<v1::Facts> Spool::NextFrame(size_t max_facts) {
     uint64_t& sent = sent_[segment.epoch];
     if (sent + 1 >= segment.next) continue;
     v1::Facts frame;
+    frame.set_first_sequence(sent + 1);
+    const auto add_lost_until = [&](uint64_t sequence) {
+      while (sent + 1 < sequence && static_cast<size_t>(frame.facts_size()) < max_facts) {
+        frame.add_facts()->mutable_lost();
+        ++sent;
+      }
+    };
     for (const auto& [sequence, fact] : ReadFacts(segment)) {
       if (sequence <= sent) continue;
-      if (frame.facts_size() > 0 &&
-          sequence != frame.first_sequence() + static_cast<uint64_t>(frame.facts_size())) {
-        break;  // damage in between; the rest goes in a frame of its own
-      }
-      if (frame.facts_size() == 0) frame.set_first_sequence(sequence);
-      *frame.add_facts() = fact;
+      add_lost_until(sequence);
       if (static_cast<size_t>(frame.facts_size()) >= max_facts) break;
+      *frame.add_facts() = fact;
+      ++sent;
     }
-    if (frame.facts_size() == 0) {
-      sent = segment.next - 1;  // nothing more can be read of this segment
-      continue;
-    }
+    add_lost_until(segment.next);
     frame.set_epoch(segment.epoch);
-    sent = frame.first_sequence() + static_cast<uint64_t>(frame.facts_size()) - 1;
     return frame;
   }
   if (!cached_.empty()) {
