@@ -24,8 +24,8 @@
 namespace oppetid::agent {
 namespace {
 
-// Blocking calls at a time: look-ups, statvfs, package lists. More would only wait for the same disk.
-constexpr size_t kPoolThreads = 2;
+// Blocking calls at a time: look-ups, statvfs (two of which may hang), package lists.
+constexpr size_t kPoolThreads = 4;
 // What is still under way at the end gets this long; then the program leaves it.
 constexpr Millis kStopWithin{5'000};
 // The wall clock is looked at this often, even when nothing is due.

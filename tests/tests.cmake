@@ -15,3 +15,11 @@ oppetid_test(common_test
   SOURCES tests/common/instant_test.cc tests/common/text_test.cc tests/common/yaml_test.cc
   LIBS oppetid_common)
 oppetid_test(tcp_test SOURCES tests/agent/sensors/tcp_test.cc LIBS agent_sensors)
+
+add_library(sla_support STATIC tests/support/sla_random.cc tests/support/sla_reference.cc)
+target_link_libraries(sla_support PUBLIC oppetid_report PRIVATE oppetid_warnings)
+oppetid_test(sla_test
+  SOURCES tests/collector/sla/availability_test.cc tests/collector/sla/calendar_test.cc
+          tests/collector/sla/properties_test.cc tests/collector/sla/reference_test.cc
+          tests/collector/sla/tickets_test.cc
+  LIBS sla_support)
