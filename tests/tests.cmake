@@ -15,3 +15,5 @@ oppetid_test(common_test
   SOURCES tests/common/instant_test.cc tests/common/text_test.cc tests/common/yaml_test.cc
   LIBS oppetid_common)
 oppetid_test(tcp_test SOURCES tests/agent/sensors/tcp_test.cc LIBS agent_sensors)
+oppetid_test(host_proc_test SOURCES tests/agent/sensors/host_proc_test.cc LIBS agent_sensors)
+oppetid_test(process_test SOURCES tests/agent/sensors/process_test.cc LIBS agent_sensors)
