@@ -17,3 +17,5 @@ oppetid_test(common_test
 oppetid_test(tcp_test SOURCES tests/agent/sensors/tcp_test.cc LIBS agent_sensors)
 oppetid_test(host_proc_test SOURCES tests/agent/sensors/host_proc_test.cc LIBS agent_sensors)
 oppetid_test(process_test SOURCES tests/agent/sensors/process_test.cc LIBS agent_sensors)
+oppetid_test(host_test SOURCES tests/agent/sensors/host_test.cc LIBS agent_sensors)
+oppetid_test(host_updates_test SOURCES tests/agent/sensors/host_updates_test.cc LIBS agent_sensors)

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -28,7 +29,7 @@ constexpr std::chrono::seconds kRest{60};
 // Between simulations, so that a machine under continuous installation is not slowed by them.
 constexpr std::chrono::minutes kPause{15};
 // Three seconds on a common server without a package cache.
-constexpr std::chrono::seconds kDeadline{120};
+constexpr Millis kDeadline = std::chrono::minutes(2);
 // 150 bytes for each of 10,000 packages, twice.
 constexpr size_t kMaxOutput = 4'000'000;
 constexpr int kSliceMs = 100;  // how soon a cancelled simulation ends
@@ -53,7 +54,7 @@ class Child {
     }
     if (out_ >= 0) ::close(out_);
   }
-  absl::Status Start();
+  absl::Status Start(const std::vector<std::string>& command);
   // Appends what is there within a slice; true at the end of the output.
   absl::StatusOr<bool> Read(std::string& output);
   // Whether it has ended; then `exit_code` tells how.
@@ -66,7 +67,7 @@ class Child {
   int exit_code_ = -1;
 };
 
-absl::Status Child::Start() {
+absl::Status Child::Start(const std::vector<std::string>& command) {
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) return absl::ErrnoToStatus(errno, "pipe");
   out_ = ends[0];
@@ -86,18 +87,19 @@ absl::Status Child::Start() {
   ::posix_spawnattr_setpgroup(&how, 0);
   ::posix_spawnattr_setflags(
       &how, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-  std::array<std::string, 4> words = {"apt-get", "-qq", "-s", "dist-upgrade"};
+  std::vector<std::string> words = command;
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
   std::array<std::string, 2> settings = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"};
-  std::array<char*, 5> argv = {words[0].data(), words[1].data(), words[2].data(), words[3].data(),
-                               nullptr};
   std::array<char*, 3> env = {settings[0].data(), settings[1].data(), nullptr};
-  const int error = ::posix_spawn(&pid_, "/usr/bin/apt-get", &files, &how, argv.data(), env.data());
+  const int error = ::posix_spawn(&pid_, argv[0], &files, &how, argv.data(), env.data());
   ::posix_spawnattr_destroy(&how);
   ::posix_spawn_file_actions_destroy(&files);
   ::close(ends[1]);
   if (error != 0) {
     pid_ = -1;
-    return absl::ErrnoToStatus(error, "start apt-get");
+    return absl::ErrnoToStatus(error, "start " + command[0]);
   }
   ::setpriority(PRIO_PROCESS, static_cast<id_t>(pid_), kLowestPriority);
   return absl::OkStatus();
@@ -109,10 +111,9 @@ absl::StatusOr<bool> Child::Read(std::string& output) {
   std::array<char, 16384> buffer{};
   const ssize_t got = ::read(out_, buffer.data(), buffer.size());
   if (got < 0)
-    return errno == EINTR ? absl::StatusOr<bool>(false)
-                          : absl::ErrnoToStatus(errno, "read from apt-get");
+    return errno == EINTR ? absl::StatusOr<bool>(false) : absl::ErrnoToStatus(errno, "read output");
   if (output.size() + static_cast<size_t>(got) > kMaxOutput) {
-    return absl::ResourceExhaustedError("apt-get writes more than 4 MB");
+    return absl::ResourceExhaustedError("more than 4 MB of output");
   }
   output.append(buffer.data(), static_cast<size_t>(got));
   return got == 0;
@@ -156,16 +157,21 @@ UpdateCounts ParseSimulation(std::string_view output) {
 }
 
 absl::StatusOr<std::string> RunAptSimulation(const std::atomic<bool>& cancelled) {
-  const auto end = std::chrono::steady_clock::now() + kDeadline;
+  return ReadOutput({"/usr/bin/apt-get", "-qq", "-s", "dist-upgrade"}, kDeadline, cancelled);
+}
+
+absl::StatusOr<std::string> ReadOutput(const std::vector<std::string>& command, Millis deadline,
+                                       const std::atomic<bool>& cancelled) {
+  const auto end = std::chrono::steady_clock::now() + deadline;
   Child child;
-  if (auto status = child.Start(); !status.ok()) return status;
+  if (auto status = child.Start(command); !status.ok()) return status;
   std::string output;
   bool all_read = false;
   while (!all_read || !child.Wait(WNOHANG)) {
     if (cancelled) return absl::CancelledError("the agent ends");
     if (std::chrono::steady_clock::now() >= end) {
-      return absl::DeadlineExceededError("apt-get has not ended within " +
-                                         std::to_string(kDeadline.count()) + " s");
+      return absl::DeadlineExceededError(command[0] + " has not ended within " +
+                                         FormatDuration(deadline));
     }
     if (all_read) {
       ::poll(nullptr, 0, 1);  // between the end of its output and its own
@@ -176,7 +182,7 @@ absl::StatusOr<std::string> RunAptSimulation(const std::atomic<bool>& cancelled)
     all_read = *at_end;
   }
   if (child.exit_code() != 0) {
-    return absl::UnavailableError("apt-get -s dist-upgrade failed with code " +
+    return absl::UnavailableError(command[0] + " ended with code " +
                                   std::to_string(child.exit_code()));
   }
   return output;

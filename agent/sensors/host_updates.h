@@ -13,6 +13,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "agent/sensors/sensor.h"
@@ -30,6 +31,12 @@ UpdateCounts ParseSimulation(std::string_view output);
 using SimulateUpgrade =
     std::function<absl::StatusOr<std::string>(const std::atomic<bool>& cancelled)>;
 absl::StatusOr<std::string> RunAptSimulation(const std::atomic<bool>& cancelled);
+
+// What a command (absolute path first) writes, with a clean environment and in English. An error
+// when it does not end in time with code 0 or writes more than 4 MB; its whole group is killed
+// then.
+absl::StatusOr<std::string> ReadOutput(const std::vector<std::string>& command, Millis deadline,
+                                       const std::atomic<bool>& cancelled);
 
 class PendingUpdates {
  public:
