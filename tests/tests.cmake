@@ -19,3 +19,4 @@ oppetid_test(host_proc_test SOURCES tests/agent/sensors/host_proc_test.cc LIBS a
 oppetid_test(process_test SOURCES tests/agent/sensors/process_test.cc LIBS agent_sensors)
 oppetid_test(host_test SOURCES tests/agent/sensors/host_test.cc LIBS agent_sensors)
 oppetid_test(host_updates_test SOURCES tests/agent/sensors/host_updates_test.cc LIBS agent_sensors)
+oppetid_test(host_units_test SOURCES tests/agent/sensors/host_units_test.cc LIBS agent_sensors)
