@@ -23,3 +23,8 @@ oppetid_test(sla_test
           tests/collector/sla/properties_test.cc tests/collector/sla/reference_test.cc
           tests/collector/sla/tickets_test.cc
   LIBS sla_support)
+oppetid_test(host_proc_test SOURCES tests/agent/sensors/host_proc_test.cc LIBS agent_sensors)
+oppetid_test(process_test SOURCES tests/agent/sensors/process_test.cc LIBS agent_sensors)
+oppetid_test(host_test SOURCES tests/agent/sensors/host_test.cc LIBS agent_sensors)
+oppetid_test(host_updates_test SOURCES tests/agent/sensors/host_updates_test.cc LIBS agent_sensors)
+oppetid_test(host_units_test SOURCES tests/agent/sensors/host_units_test.cc LIBS agent_sensors)
