@@ -15,3 +15,6 @@ oppetid_test(common_test
   SOURCES tests/common/instant_test.cc tests/common/text_test.cc tests/common/yaml_test.cc
   LIBS oppetid_common)
 oppetid_test(tcp_test SOURCES tests/agent/sensors/tcp_test.cc LIBS agent_sensors)
+oppetid_test(plugin_output_test
+  SOURCES tests/agent/sensors/plugin_output_test.cc LIBS agent_parsers)
+oppetid_test(exec_test SOURCES tests/agent/sensors/exec_test.cc LIBS agent_sensors)

@@ -74,8 +74,6 @@ class ExecSensor : public Sensor {
   Subprocess subprocess_;
 };
 
-bool HasNul(const std::string& text) { return text.find('\0') != std::string::npos; }
-
 void ReadCommand(YamlMap& config, Command& command) {
   command.argv = config.Strings("command");
   if (command.argv.empty()) {
@@ -84,11 +82,10 @@ void ReadCommand(YamlMap& config, Command& command) {
   }
   const bool too_long =
       command.argv.size() > kMaxArguments ||
-      std::any_of(command.argv.begin(), command.argv.end(), [](const std::string& argument) {
-        return argument.size() > kMaxArgumentBytes || HasNul(argument);
-      });
+      std::any_of(command.argv.begin(), command.argv.end(),
+                  [](const std::string& argument) { return argument.size() > kMaxArgumentBytes; });
   if (too_long) {
-    config.Fault("command", "`command`: at most 256 arguments of at most 8192 bytes, without NUL");
+    config.Fault("command", "`command`: at most 256 arguments of at most 8192 bytes");
   } else if (!command.argv.front().starts_with('/')) {
     config.Fault("command", "`command`: expected an absolute path, not `" +
                                 OneLine(command.argv.front(), 100) + "`");
@@ -119,7 +116,7 @@ void ReadEnvironment(YamlMap& config, Command& command) {
   }
   for (const auto& [name, value] : map->map) {
     if (!IsVariableName(name) || value.kind != Yaml::Kind::kScalar ||
-        value.scalar.size() > kMaxArgumentBytes || HasNul(value.scalar)) {
+        value.scalar.size() > kMaxArgumentBytes) {
       config.Fault("environment", "`environment`: expected NAME: value, at most 8192 bytes");
       return;
     }
