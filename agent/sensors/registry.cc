@@ -7,6 +7,7 @@ namespace oppetid::agent {
 std::span<const SensorType> SensorTypes() {
   static constexpr auto kTypes = std::to_array<SensorType>({
       {"exec", MakeExecSensor},
+      {"scrape", MakeScrapeSensor},
       {"tcp", MakeTcpSensor},
   });
   return kTypes;

@@ -26,6 +26,7 @@ struct SensorType {
 std::span<const SensorType> SensorTypes();
 
 std::unique_ptr<Sensor> MakeExecSensor(YamlMap& config, World& world);
+std::unique_ptr<Sensor> MakeScrapeSensor(YamlMap& config, World& world);
 std::unique_ptr<Sensor> MakeTcpSensor(YamlMap& config, World& world);
 
 }  // namespace oppetid::agent
