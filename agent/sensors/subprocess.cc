@@ -16,7 +16,6 @@ extern "C" {  // glibc 2.36 forgot to say so itself
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <cerrno>
-#include <cstring>
 #include <system_error>
 
 #include "common/text.h"
@@ -134,9 +133,11 @@ void KillAndReap(pid_t pid, int pidfd) {
 
 // A started child that nobody looks after yet.
 struct Started {
+  explicit Started(std::shared_ptr<void> t) : token(std::move(t)) {}
   ~Started() {
     if (pid > 0) KillAndReap(pid, pidfd.get());
   }
+  std::shared_ptr<void> token;  // says that the run is not over
   std::string fault;
   pid_t pid = 0;
   Fd pidfd;
@@ -209,8 +210,8 @@ bool MakePipe(Fd& read_end, Fd& write_end) {
 
 // Blocks until the program's exec is done. posix_spawn, because a fork of a program with threads
 // may do next to nothing safely before its exec.
-std::shared_ptr<Started> Start(const Command& command) {
-  auto started = std::make_shared<Started>();
+std::shared_ptr<Started> Start(const Command& command, std::shared_ptr<void> token) {
+  auto started = std::make_shared<Started>(std::move(token));
   const FileTrust trust = ExamineProgram(command.argv.front());
   if (!trust.reason.empty()) {
     started->fault = trust.writable_by_others ? "refused to run: " + trust.reason : trust.reason;
@@ -270,14 +271,13 @@ struct Stream {
 // A running child. Its handlers keep it alive until it is reaped, also after it was abandoned.
 class Child : public std::enable_shared_from_this<Child> {
  public:
-  Child(const boost::asio::any_io_executor& executor, Started& started,
-        std::shared_ptr<bool> lingering)
+  Child(const boost::asio::any_io_executor& executor, Started& started)
       : pid_(std::exchange(started.pid, 0)),
         exit_(executor, started.pidfd.Release()),
         output_(executor, started.output.Release(), kMaxStdoutBytes),
         error_output_(executor, started.error_output.Release(), kMaxStderrBytes),
         over_(executor, boost::asio::steady_timer::time_point::max()),
-        lingering_(std::move(lingering)) {}
+        token_(std::move(started.token)) {}
 
   ~Child() {
     if (pid_ > 0) KillAndReap(pid_, exit_.native_handle());
@@ -295,7 +295,6 @@ class Child : public std::enable_shared_from_this<Child> {
   // Ends it: nobody waits for it any more.
   void Abandon() {
     if (pid_ <= 0) return;
-    *lingering_ = true;
     KillGroup(pid_);
     CloseStreams();
   }
@@ -340,7 +339,7 @@ class Child : public std::enable_shared_from_this<Child> {
       finished_.signal = info.si_status;
     }
     pid_ = 0;
-    *lingering_ = false;
+    token_.reset();
     over_.cancel();
   }
 
@@ -349,7 +348,7 @@ class Child : public std::enable_shared_from_this<Child> {
   Stream output_;
   Stream error_output_;
   boost::asio::steady_timer over_;
-  std::shared_ptr<bool> lingering_;
+  std::shared_ptr<void> token_;
   Finished finished_;
 };
 
@@ -362,23 +361,27 @@ struct Leash {
 }  // namespace
 
 Subprocess::Subprocess(Command command, World& world)
-    : command_(std::make_shared<const Command>(std::move(command))),
-      world_(world),
-      lingering_(std::make_shared<bool>(false)) {}
+    : command_(std::make_shared<const Command>(std::move(command))), world_(world) {}
 
 boost::asio::awaitable<Finished> Subprocess::Run() {
   Finished finished;
-  if (*lingering_) {
-    finished.fault = "the last run was killed and still hangs; not started again";
+  if (!last_run_.expired()) {
+    finished.fault = "the last run was killed but has not ended yet; not started again";
     co_return finished;
   }
-  std::function<std::shared_ptr<Started>()> work = [command = command_] { return Start(*command); };
+  std::shared_ptr<void> token = std::make_shared<char>();
+  last_run_ = token;
+  // The token goes on with the run; a copy left behind here would outlive it.
+  std::function<std::shared_ptr<Started>()> work = [command = command_,
+                                                    token = std::move(token)]() mutable {
+    return Start(*command, std::move(token));
+  };
   const auto started = co_await OnPool<std::shared_ptr<Started>>(world_.pool, std::move(work));
   if (!started->fault.empty()) {
     finished.fault = started->fault;
     co_return finished;
   }
-  const auto child = std::make_shared<Child>(world_.executor, *started, lingering_);
+  const auto child = std::make_shared<Child>(world_.executor, *started);
   const Leash leash{child};
   child->Watch();
   while (!child->over()) {

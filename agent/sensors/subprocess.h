@@ -55,13 +55,14 @@ class Subprocess {
   Subprocess(Command command, World& world);
 
   // Runs it to its end. Throws only the system_error of a cancellation.
-  // A program that still hangs in the kernel after a kill is not started a second time.
+  // While a cancelled run has not quite ended (its start or its death hangs in the kernel, as on a
+  // dead file server) there is no second one beside it, but a fault.
   boost::asio::awaitable<Finished> Run();
 
  private:
   std::shared_ptr<const Command> command_;
   World& world_;
-  std::shared_ptr<bool> lingering_;  // a killed run is not reaped yet
+  std::weak_ptr<void> last_run_;  // alive from before a start until after the reaping
 };
 
 }  // namespace oppetid::agent

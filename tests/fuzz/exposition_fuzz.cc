@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdint>
-#include <cstring>
 
 #include "agent/sensors/exposition_parser.h"
 #include "common/check.h"

@@ -13,6 +13,7 @@ extern "C" {  // glibc 2.36 forgot to say so itself
 #include <boost/asio/read_until.hpp>
 #include <filesystem>
 #include <fstream>
+#include <future>
 
 #include "agent/sensors/subprocess.h"
 #include "common/text.h"
@@ -272,17 +273,44 @@ TEST_F(HangTest, CancellingKillsTheGroupAndReaps) {
   ASSERT_NO_FATAL_FAILURE(RunUntilItHangs(io_));
   EXPECT_FALSE(ended);
   cancel.emit(boost::asio::cancellation_type::terminal);
-  io_.run();  // returns, because nothing is left under way
+  io_.run_for(std::chrono::milliseconds(kPatienceMs));
+  EXPECT_TRUE(io_.stopped()) << "something is left under way";
   EXPECT_TRUE(ended);
   EXPECT_TRUE(Dies(child_));
   EXPECT_EQ(::kill(parent_, 0), -1) << "not reaped";
   ASSERT_TRUE(too_early);
   EXPECT_EQ(too_early->state, State::kUnknown);
-  EXPECT_THAT(too_early->text, HasSubstr("still hangs"));
+  EXPECT_THAT(too_early->text, HasSubstr("has not ended yet"));
 
   // And now it may run again.
   std::ofstream(script_) << "#!/bin/sh\necho again\n";
   EXPECT_EQ(Ask(*sensor).text, "again");
+}
+
+TEST_F(ExecTest, CancellingAStartThatHangsStartsNoSecondOne) {
+  BlockingPool pool("test-busy", 1);
+  std::promise<void> release;
+  pool.Post([busy = release.get_future().share()] { busy.wait(); });
+  World world{io_.get_executor(), pool, clock_, ""};
+  Subprocess subprocess({{Script("echo hi; exec sleep 1000")}, {}}, world);
+  boost::asio::cancellation_signal cancel;
+  bool failed = false;
+  const auto on_end = [&](std::exception_ptr error, const Finished&) { failed = error != nullptr; };
+  boost::asio::co_spawn(io_, subprocess.Run(),
+                        boost::asio::bind_cancellation_slot(cancel.slot(), on_end));
+  io_.poll();
+  cancel.emit(boost::asio::cancellation_type::terminal);
+  io_.restart();
+  io_.poll();
+  EXPECT_TRUE(failed);
+  std::optional<Finished> second;
+  boost::asio::co_spawn(io_, subprocess.Run(),
+                        [&](std::exception_ptr, Finished f) { second = std::move(f); });
+  io_.restart();
+  io_.poll();
+  ASSERT_TRUE(second);
+  EXPECT_THAT(second->fault, HasSubstr("has not ended yet"));
+  release.set_value();
 }
 
 TEST_F(HangTest, DestroyingTheLoopKillsTheGroup) {
