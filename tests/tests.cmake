@@ -28,3 +28,27 @@ oppetid_test(process_test SOURCES tests/agent/sensors/process_test.cc LIBS agent
 oppetid_test(host_test SOURCES tests/agent/sensors/host_test.cc LIBS agent_sensors)
 oppetid_test(host_updates_test SOURCES tests/agent/sensors/host_updates_test.cc LIBS agent_sensors)
 oppetid_test(host_units_test SOURCES tests/agent/sensors/host_units_test.cc LIBS agent_sensors)
+oppetid_test(plugin_output_test
+  SOURCES tests/agent/sensors/plugin_output_test.cc LIBS agent_parsers)
+oppetid_test(exec_test SOURCES tests/agent/sensors/exec_test.cc LIBS agent_sensors)
+oppetid_test(scrape_test
+  SOURCES tests/agent/sensors/exposition_parser_test.cc tests/agent/sensors/scrape_test.cc
+  LIBS agent_sensors)
+
+# oppetid_fuzz(name source libs...): the libFuzzer target `name`, with a short run over its seeds
+# in tests/fuzz/corpus/<name without _fuzz> as a test.
+if(OPPETID_FUZZ)
+  function(oppetid_fuzz name source)
+    add_executable(${name} ${source})
+    target_link_libraries(${name} PRIVATE ${ARGN} oppetid_warnings)
+    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+    string(REGEX REPLACE "_fuzz$" "" corpus ${name})
+    set(grown ${CMAKE_BINARY_DIR}/corpus/${corpus})
+    file(MAKE_DIRECTORY ${grown})
+    add_test(NAME ${name}
+      COMMAND ${name} -max_total_time=20 -timeout=5 -rss_limit_mb=2048 -print_final_stats=1
+              ${grown} ${PROJECT_SOURCE_DIR}/tests/fuzz/corpus/${corpus})
+  endfunction()
+  oppetid_fuzz(exposition_fuzz tests/fuzz/exposition_fuzz.cc agent_parsers)
+  oppetid_fuzz(plugin_output_fuzz tests/fuzz/plugin_output_fuzz.cc agent_parsers)
+endif()

@@ -27,6 +27,8 @@ std::span<const SensorType> SensorTypes();
 
 std::unique_ptr<Sensor> MakeHostSensor(YamlMap& config, World& world);
 std::unique_ptr<Sensor> MakeProcessSensor(YamlMap& config, World& world);
+std::unique_ptr<Sensor> MakeExecSensor(YamlMap& config, World& world);
+std::unique_ptr<Sensor> MakeScrapeSensor(YamlMap& config, World& world);
 std::unique_ptr<Sensor> MakeTcpSensor(YamlMap& config, World& world);
 
 }  // namespace oppetid::agent
