@@ -115,6 +115,12 @@ class MailSink:
                 self.reply("250 kept")
 
             def handle(self):
+                try:
+                    self.converse()
+                except (ConnectionError, UnicodeDecodeError):
+                    pass  # the sender broke off; what it completed is kept
+
+            def converse(self):
                 recipients = []
                 self.reply("220 sink ESMTP")
                 while line := self.rfile.readline(MAX_BODY_BYTES).decode("utf-8").strip():
