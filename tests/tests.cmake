@@ -15,3 +15,7 @@ oppetid_test(common_test
   SOURCES tests/common/instant_test.cc tests/common/text_test.cc tests/common/yaml_test.cc
   LIBS oppetid_common)
 oppetid_test(tcp_test SOURCES tests/agent/sensors/tcp_test.cc LIBS agent_sensors)
+oppetid_test(dns_test
+  SOURCES tests/agent/sensors/dns_message_test.cc tests/agent/sensors/dns_test.cc
+  LIBS agent_sensors)
+oppetid_test(ping_test SOURCES tests/agent/sensors/ping_test.cc LIBS agent_sensors)

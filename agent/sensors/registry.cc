@@ -6,6 +6,8 @@ namespace oppetid::agent {
 
 std::span<const SensorType> SensorTypes() {
   static constexpr auto kTypes = std::to_array<SensorType>({
+      {"dns", MakeDnsSensor},
+      {"ping", MakePingSensor},
       {"tcp", MakeTcpSensor},
   });
   return kTypes;
