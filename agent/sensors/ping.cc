@@ -225,7 +225,10 @@ class PingSensor : public Sensor {
       const bool last = round.sent.size() == count;
       const Steady until =
           std::chrono::steady_clock::now() + (last ? config_.patience : config_.interval);
-      while (round.answered < count && co_await ReadableBefore(round.socket, until)) {
+      // No `&& co_await` here: g++ 12 awaits its right side whatever the left one says.
+      while (round.answered < round.sent.size() || !last) {
+        const bool readable = co_await ReadableBefore(round.socket, until);
+        if (!readable) break;
         Receive(round, world_.clock);
       }
       if (last) break;

@@ -151,6 +151,15 @@ TEST(PingLoopback, AnswersOverADatagramSocket) {
   });
 }
 
+TEST(PingLoopback, EndsWithTheLastAnswer) {
+  InOwnNetwork([](Asker& asker) {
+    const auto start = std::chrono::steady_clock::now();
+    ExpectAllAnswered(asker.Ask(*asker.MakeWith(
+        "{target: 127.0.0.1, count: 2, interval: 10ms, patience: 10s}", Refusing({}))));
+    EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(5));
+  });
+}
+
 TEST(PingLoopback, AnswersOverARawSocket) {
   InOwnNetwork([](Asker& asker) {
     ExpectAllAnswered(asker.Ask(*asker.MakeWith(kLoopback4, Refusing({SOCK_DGRAM}))));
