@@ -18,6 +18,8 @@ namespace oppetid::agent {
 template <typename Socket>
 boost::asio::awaitable<bool> ReadableBefore(std::shared_ptr<Socket> socket,
                                             std::chrono::steady_clock::time_point until) {
+  // A flood must not outlast the limit: what is there to read would always win over the timer.
+  if (std::chrono::steady_clock::now() >= until) co_return false;
   auto waiting = std::make_shared<bool>(true);
   boost::asio::steady_timer timer(socket->get_executor(), until);
   timer.async_wait([socket, waiting](const boost::system::error_code& stopped) {
