@@ -191,7 +191,9 @@ bool IsHeaderValue(std::string_view value) {
 boost::asio::awaitable<HttpResponse> ExchangeHttp(World& world, TlsClient& tls,
                                                   HttpRequest request) {
   HttpResponse response;
-  Connected connected = co_await Connect(world, {request.url.host, request.url.port});
+  // Named, since g++ 12 destroys a braced temporary inside a co_await expression twice.
+  const HostPort target{request.url.host, request.url.port};
+  Connected connected = co_await Connect(world, target);
   if (!connected.error.empty()) {
     response.error = OneLine(connected.error);
     response.could_not_ask = connected.could_not_ask;

@@ -55,14 +55,20 @@ asio::awaitable<void> Serve(Shared state, std::shared_ptr<Stream> stream) {
   }
 }
 
+// Called while the client still shakes hands, so a test finds the name once the client is done.
+int NoteServerName(SSL* handle, int*, void* state) {
+  const char* name = SSL_get_servername(handle, TLSEXT_NAMETYPE_host_name);
+  static_cast<LoopbackServer::State*>(state)->server_names.emplace_back(name == nullptr ? ""
+                                                                                        : name);
+  return SSL_TLSEXT_ERR_OK;
+}
+
 asio::awaitable<void> ServeTls(Shared state, tcp::socket socket) {
   auto stream = std::make_shared<asio::ssl::stream<tcp::socket>>(std::move(socket), *state->tls);
   boost::system::error_code error;
   co_await stream->async_handshake(asio::ssl::stream_base::server,
                                    redirect_error(use_awaitable, error));
   if (error) co_return;
-  const char* name = SSL_get_servername(stream->native_handle(), TLSEXT_NAMETYPE_host_name);
-  state->server_names.emplace_back(name == nullptr ? "" : name);
   co_await Serve(state, stream);
 }
 
@@ -92,6 +98,8 @@ LoopbackServer::LoopbackServer(asio::io_context& io, Play play,
     state_->tls.emplace(asio::ssl::context::tls_server);
     state_->tls->use_certificate_chain(asio::buffer(identity->certificate));
     state_->tls->use_private_key(asio::buffer(identity->key), asio::ssl::context::pem);
+    SSL_CTX_set_tlsext_servername_callback(state_->tls->native_handle(), NoteServerName);
+    SSL_CTX_set_tlsext_servername_arg(state_->tls->native_handle(), state_.get());
   }
   asio::co_spawn(io, Accept(state_), asio::detached);
 }
@@ -105,7 +113,7 @@ const std::vector<std::string>& LoopbackServer::server_names() const {
 }
 int LoopbackServer::connections() const { return state_->connections; }
 
-std::string HttpResponse(int status, const std::string& body, const std::string& headers) {
+std::string HttpReply(int status, const std::string& body, const std::string& headers) {
   return "HTTP/1.1 " + std::to_string(status) +
          " Text\r\nContent-Length: " + std::to_string(body.size()) + "\r\nConnection: close\r\n" +
          headers + "\r\n" + body;

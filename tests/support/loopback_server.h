@@ -46,6 +46,6 @@ class LoopbackServer {
 };
 
 // A plain HTTP response with a length and the connection closed after it.
-std::string HttpResponse(int status, const std::string& body, const std::string& headers = "");
+std::string HttpReply(int status, const std::string& body, const std::string& headers = "");
 
 }  // namespace oppetid

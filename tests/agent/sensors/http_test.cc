@@ -34,7 +34,7 @@ class HttpTest : public SensorFixture {
 
   Answer AskTls(const TestCertificate& identity, const std::string& more) {
     const LoopbackServer server(
-        io_, [](const std::string&) { return Reply(HttpResponse(200, "hello")); }, identity);
+        io_, [](const std::string&) { return Reply(HttpReply(200, "hello")); }, identity);
     const Answer answer = Ask(Config("https://" + server.address() + "/", more));
     requests_ = server.requests();
     names_ = server.server_names();
@@ -61,7 +61,7 @@ class HttpTest : public SensorFixture {
 };
 
 TEST_F(HttpTest, OkWithEveryPhaseTimed) {
-  const Answer answer = AskPlain(Reply(HttpResponse(200, "hello")));
+  const Answer answer = AskPlain(Reply(HttpReply(200, "hello")));
   EXPECT_EQ(answer.state, State::kOk) << answer.text;
   EXPECT_THAT(answer.text, AllOf(HasSubstr("HTTP 200 in "), HasSubstr(" ms")));
   EXPECT_EQ(Value(answer, "http_status_code"), 200.0);
@@ -76,7 +76,7 @@ TEST_F(HttpTest, OkWithEveryPhaseTimed) {
 
 TEST_F(HttpTest, StatusDecides) {
   const auto state = [this](int status, const std::string& more) {
-    return AskPlain(Reply(HttpResponse(status, "")), more).state;
+    return AskPlain(Reply(HttpReply(status, "")), more).state;
   };
   EXPECT_EQ(state(200, ""), State::kOk);
   EXPECT_EQ(state(304, ""), State::kOk);
@@ -87,13 +87,13 @@ TEST_F(HttpTest, StatusDecides) {
   EXPECT_EQ(state(299, "status: [2xx]"), State::kOk);
   EXPECT_EQ(state(401, "status: [200-299, 401-403]"), State::kOk);
   EXPECT_EQ(state(404, "status: [200-299, 401-403]"), State::kCritical);
-  const Answer wrong = AskPlain(Reply(HttpResponse(503, "secret")));
+  const Answer wrong = AskPlain(Reply(HttpReply(503, "secret")));
   EXPECT_THAT(wrong.text, AllOf(HasSubstr("HTTP 503"), Not(HasSubstr("secret"))));
   EXPECT_EQ(Value(wrong, "http_status_code"), 503.0);
 }
 
 TEST_F(HttpTest, BodyMustMatch) {
-  const Part page = Reply(HttpResponse(200, "<h1>Velkommen, K\xc3\xa5re</h1>"));
+  const Part page = Reply(HttpReply(200, "<h1>Velkommen, K\xc3\xa5re</h1>"));
   EXPECT_EQ(AskPlain(page, "body: Velkommen").state, State::kOk);
   EXPECT_EQ(AskPlain(page, "body: 'K.re</h\\d>$'").state, State::kOk);
   const Answer other = AskPlain(page, "body: Farvel");
@@ -111,7 +111,7 @@ TEST_F(HttpTest, ReadsChunksAndBodiesThatEndWithTheConnection) {
   EXPECT_EQ(AskPlain(Reply("HTTP/1.0 200 OK\r\n\r\nVelkommen"), "body: Velkommen$").state,
             State::kOk);
   EXPECT_EQ(AskPlain(Reply("HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" +
-                           HttpResponse(200, "Velkommen")),
+                           HttpReply(200, "Velkommen")),
                      "body: Velkommen")
                 .state,
             State::kOk);
@@ -221,39 +221,39 @@ TEST_F(HttpTest, UnknownWhenTheAuthoritiesCannotBeRead) {
   EXPECT_EQ(answer.state, State::kUnknown);
   EXPECT_THAT(answer.text, HasSubstr("/no/such/ca.pem"));
   // What never speaks TLS needs none.
-  EXPECT_EQ(AskPlain(Reply(HttpResponse(200, "")), "redirects: 0, ca: /no/such").state, State::kOk);
+  EXPECT_EQ(AskPlain(Reply(HttpReply(200, "")), "redirects: 0, ca: /no/such").state, State::kOk);
 }
 
 TEST_F(HttpTest, HeadersComeFromConfigurationAndFiles) {
   const std::string secret = Write("token", "Bearer s3cret\n");
   const std::string headers =
       "headers: {X-Probe: 'a b', Host: portal.example, Authorization: {file: '" + secret + "'}}";
-  const Answer answer = AskPlain(Reply(HttpResponse(401, "s3cret")), headers);
+  const Answer answer = AskPlain(Reply(HttpReply(401, "s3cret")), headers);
   EXPECT_THAT(requests_[0],
               AllOf(HasSubstr("\r\nX-Probe: a b\r\n"), HasSubstr("\r\nHost: portal.example\r\n"),
                     HasSubstr("\r\nAuthorization: Bearer s3cret\r\n")));
   EXPECT_THAT(answer.text, Not(HasSubstr("s3cret")));
   Write("token", "two\nlines s3cret\n");
-  const Answer odd = AskPlain(Reply(HttpResponse(200, "")), headers);
+  const Answer odd = AskPlain(Reply(HttpReply(200, "")), headers);
   EXPECT_EQ(odd.state, State::kUnknown);
   EXPECT_THAT(odd.text, AllOf(HasSubstr("one line"), Not(HasSubstr("s3cret"))));
   Write("token", "Bearer x", 0644);
-  EXPECT_THAT(AskPlain(Reply(HttpResponse(200, "")), headers).text, HasSubstr("chmod 600"));
+  EXPECT_THAT(AskPlain(Reply(HttpReply(200, "")), headers).text, HasSubstr("chmod 600"));
   std::filesystem::remove(secret);
-  EXPECT_EQ(AskPlain(Reply(HttpResponse(200, "")), headers).state, State::kUnknown);
+  EXPECT_EQ(AskPlain(Reply(HttpReply(200, "")), headers).state, State::kUnknown);
 }
 
 class RedirectTest : public HttpTest {
  protected:
   static std::string To(const std::string& location, int status = 302) {
-    return HttpResponse(status, "", "Location: " + location + "\r\n");
+    return HttpReply(status, "", "Location: " + location + "\r\n");
   }
 
   // A server whose path / leads to `location` and whose path /there says 200.
   static LoopbackServer::Play Leading(const std::string& location) {
     return [location](const std::string& request) {
       const bool there = request.starts_with("GET /there ");
-      return Reply(there ? HttpResponse(200, "Velkommen") : To(location));
+      return Reply(there ? HttpReply(200, "Velkommen") : To(location));
     };
   }
 };
@@ -291,8 +291,8 @@ TEST_F(RedirectTest, EndAtTheirNumber) {
 }
 
 TEST_F(RedirectTest, GoOnlyWhereTheConfigurationPoints) {
-  const LoopbackServer other(
-      io_, [](const std::string&) { return Reply(HttpResponse(200, "Velkommen")); });
+  const LoopbackServer other(io_,
+                             [](const std::string&) { return Reply(HttpReply(200, "Velkommen")); });
   const LoopbackServer server(io_, Leading("http://" + other.address() + "/there"));
   const std::string url = "http://" + server.address() + "/";
   const Answer refused = Ask(Config(url, ""));
