@@ -85,10 +85,10 @@ class HttpSensor : public Sensor {
     request.server_name = config_.server_name;
     request.max_body = kMaxBody;
     request.keep_body = config_.body != nullptr;
-    const std::string unprepared = co_await Prepare(request.headers);
-    if (!unprepared.empty()) {
+    const std::string unread = co_await ReadSecrets(request.headers);
+    if (!unread.empty()) {
       Answer answer;
-      answer.text = unprepared;
+      answer.text = unread;
       co_return answer;
     }
     co_return co_await Follow(std::move(request));
@@ -117,6 +117,15 @@ class HttpSensor : public Sensor {
   boost::asio::awaitable<Answer> Follow(HttpRequest request) {
     Seen seen;
     for (int64_t followed = 0;; ++followed) {
+      // Only now, so that a check that never speaks TLS never pays for it.
+      if (request.url.tls) {
+        const std::string unprepared = co_await tls_.Prepare();
+        if (!unprepared.empty()) {
+          Answer answer;
+          answer.text = unprepared;
+          co_return answer;
+        }
+      }
       const HttpResponse response = co_await ExchangeHttp(world_, tls_, request);
       seen.Add(response);
       if (!Follows(response)) co_return Judge(response, seen);
@@ -137,12 +146,8 @@ class HttpSensor : public Sensor {
     }
   }
 
-  // Reads what this asking needs from files. The error, or empty.
-  boost::asio::awaitable<std::string> Prepare(Headers& headers) {
-    if (UsesTls()) {
-      std::string error = co_await tls_.Prepare();
-      if (!error.empty()) co_return error;
-    }
+  // Adds the headers that stand in files. The error, or empty.
+  boost::asio::awaitable<std::string> ReadSecrets(Headers& headers) {
     if (config_.header_files.empty()) co_return "";
     std::function<Read()> work = [files = config_.header_files] { return ReadHeaderFiles(files); };
     Read read = co_await OnPool<Read>(world_.pool, std::move(work));
@@ -150,9 +155,6 @@ class HttpSensor : public Sensor {
     headers.insert(headers.end(), read->begin(), read->end());
     co_return "";
   }
-
-  // Whether any request of this check may speak TLS: without redirects, plain ones never do.
-  bool UsesTls() const { return config_.url.tls || config_.redirects > 0; }
 
   bool Accepts(unsigned status) const {
     if (config_.status.empty()) return status >= 200 && status <= 399;
