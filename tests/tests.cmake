@@ -11,6 +11,10 @@ function(oppetid_test name)
   endif()
 endfunction()
 
+oppetid_library(test_support
+  SOURCES tests/support/loopback_server.cc tests/support/test_ca.cc
+  LIBS oppetid_common)
+
 oppetid_test(common_test
   SOURCES tests/common/instant_test.cc tests/common/text_test.cc tests/common/yaml_test.cc
   LIBS oppetid_common)
@@ -52,3 +56,10 @@ if(OPPETID_FUZZ)
   oppetid_fuzz(exposition_fuzz tests/fuzz/exposition_fuzz.cc agent_parsers)
   oppetid_fuzz(plugin_output_fuzz tests/fuzz/plugin_output_fuzz.cc agent_parsers)
 endif()
+oppetid_test(dns_test
+  SOURCES tests/agent/sensors/dns_message_test.cc tests/agent/sensors/dns_test.cc
+  LIBS agent_sensors)
+oppetid_test(ping_test SOURCES tests/agent/sensors/ping_test.cc LIBS agent_sensors)
+oppetid_test(http_test
+  SOURCES tests/agent/sensors/certificate_test.cc tests/agent/sensors/http_test.cc
+  LIBS agent_sensors test_support)
