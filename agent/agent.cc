@@ -88,7 +88,8 @@ class Agent {
     io_.run();
     if (runner_->under_way() > 0) {
       // A call that hangs in the kernel cannot be ended; the facts are on disk.
-      LogWarning("leaving calls that hang", {{"calls", static_cast<uint64_t>(runner_->under_way())}});
+      LogWarning("leaving calls that hang",
+                 {{"calls", static_cast<uint64_t>(runner_->under_way())}});
       std::_Exit(0);
     }
     LogInfo("stopped");
@@ -133,8 +134,8 @@ class Agent {
                             clock_.SteadyNow());
     if (!core.ok()) return core.status();
     core_ = *std::move(core);
-    LogInfo("started", {{"version", OPPETID_VERSION},
-                        {"checks", static_cast<uint64_t>(deadlines_.size())}});
+    LogInfo("started",
+            {{"version", OPPETID_VERSION}, {"checks", static_cast<uint64_t>(deadlines_.size())}});
     return absl::OkStatus();
   }
 

@@ -44,7 +44,8 @@ void ReadCheck(YamlMap& map, World& world, std::set<std::string>& names, AgentCo
   if (type == SensorTypes().end()) {
     if (!check.sensor.empty()) {
       std::string all;
-      for (const std::string_view name : known) all += (all.empty() ? "" : ", ") + std::string(name);
+      for (const std::string_view name : known)
+        all += (all.empty() ? "" : ", ") + std::string(name);
       map.Fault("sensor", "`sensor`: `" + OneLine(check.sensor, 60) + "` is not one of " + all +
                               DidYouMean(check.sensor, known));
     }

@@ -1,10 +1,10 @@
 // From attempts to observations: a failure counts once its re-checks have failed too. Pure.
 //
 // A failing attempt of a check that was not critical is followed by up to `confirm` re-checks. All
-// fail: one critical observation per attempt, the first since the first failing attempt. One answers
-// ok or warning: there was no downtime, only a counter. One cannot be asked: what could not be
-// confirmed is unknown from the first failing attempt on, neither up nor down.
-// Not thread-safe; one per check.
+// fail: one critical observation per attempt, the first since the first failing attempt. One
+// answers ok or warning: there was no downtime, only a counter. One cannot be asked: what could not
+// be confirmed is unknown from the first failing attempt on, neither up nor down. Not thread-safe;
+// one per check.
 #pragma once
 
 #include <cstdint>

@@ -69,8 +69,9 @@ absl::Status Core::CloseLeftOver(Instant wall) {
     v1::Fact fact;
     const auto size = static_cast<int>(record.payload.size());
     if (!fact.ParseFromArray(record.payload.data(), size) || !fact.has_run()) continue;
-    const bool configured = std::any_of(options_.checks.begin(), options_.checks.end(),
-                                        [&](const auto& c) { return c.name == fact.run().check(); });
+    const bool configured =
+        std::any_of(options_.checks.begin(), options_.checks.end(),
+                    [&](const auto& c) { return c.name == fact.run().check(); });
     fact.mutable_run()->set_reason(configured ? v1::END_REASON_RESTART : v1::END_REASON_REMOVED);
     facts.push_back(std::move(fact));
   }
@@ -113,8 +114,7 @@ void Core::OnAttempt(Attempt attempt, Instant wall, Steady now) {
     return;
   }
   const auto before = runs_.open().find(spec.name);
-  const bool changed =
-      before == runs_.open().end() || before->second.state != observation->state;
+  const bool changed = before == runs_.open().end() || before->second.state != observation->state;
   runs_.Observe(spec.name, *observation, spec.valid_for);
   check.text = OneLine(attempt.answer.text, limits::kTextBytes);
   check.duration = attempt.duration;
@@ -129,8 +129,8 @@ void Core::OnAttempt(Attempt attempt, Instant wall, Steady now) {
 
 void Core::DetectClockStep(Instant wall, Steady now) {
   if (clocks_) {
-    const auto moved = (wall - clocks_->first) -
-                       std::chrono::duration_cast<Millis>(now - clocks_->second);
+    const auto moved =
+        (wall - clocks_->first) - std::chrono::duration_cast<Millis>(now - clocks_->second);
     if (moved > kClockStep || moved < -kClockStep) {
       LogWarning("the clock was set; open runs end here",
                  {{"step_ms", static_cast<int64_t>(moved.count())}});

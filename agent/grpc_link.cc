@@ -118,9 +118,10 @@ void GrpcLink::Open(const std::string& address) {
   for (const auto* file : {&ca, &certificate, &key}) {
     if (file->ok()) continue;
     stream_.reset();
-    boost::asio::post(executor_, [events = events_, reason = std::string(file->status().message())] {
-      events->on_closed(reason);
-    });
+    boost::asio::post(executor_,
+                      [events = events_, reason = std::string(file->status().message())] {
+                        events->on_closed(reason);
+                      });
     return;
   }
   tls.pem_root_certs = *ca;

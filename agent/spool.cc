@@ -72,8 +72,8 @@ absl::Status Spool::Load() {
     segment.epoch = parsed->second;
     const auto bytes = disk_.Read(name);
     if (!bytes.ok()) {
-      LogError("spool segment cannot be read", {{"segment", name},
-                                                {"error", std::string(bytes.status().message())}});
+      LogError("spool segment cannot be read",
+               {{"segment", name}, {"error", std::string(bytes.status().message())}});
       continue;
     }
     segment.bytes = bytes->size();
@@ -153,8 +153,7 @@ absl::Status Spool::Append(const std::vector<v1::Fact>& facts, Instant now) {
 std::vector<v1::Fact> Spool::MakeRoom(uint64_t bytes_needed) {
   uint64_t bytes = stats().bytes;
   std::map<std::string, std::pair<Instant, Instant>> lost;
-  while (!segments_.empty() &&
-         bytes + bytes_needed > static_cast<uint64_t>(options_.limit_bytes)) {
+  while (!segments_.empty() && bytes + bytes_needed > static_cast<uint64_t>(options_.limit_bytes)) {
     const Segment& oldest = segments_.front();
     const uint64_t acked = AckedOf(oldest.epoch);
     for (const auto& [sequence, fact] : ReadFacts(oldest)) {

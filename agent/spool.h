@@ -4,8 +4,8 @@
 // agent's spool directory, and read back from there to be sent, so memory stays small however long
 // the network is away. Numbers count within an epoch; an epoch is random and new at every start and
 // after a failed write or sync, because then nobody knows what the disk kept.
-// Acked facts stay until they are older than `retain` or the size bound needs their place, so that a
-// collector restored from a backup can have them again. When unacked facts must go (the bound is
+// Acked facts stay until they are older than `retain` or the size bound needs their place, so that
+// a collector restored from a backup can have them again. When unacked facts must go (the bound is
 // reached), each check's lost time becomes a Gap, which is a fact itself.
 //
 // Threading: one thread. The disk must outlive the spool.
@@ -74,7 +74,7 @@ class Spool {
     uint64_t first = 0;  // sequence of the oldest record
     uint64_t next = 0;   // one past the newest
     uint64_t bytes = 0;
-    Instant newest;      // latest instant in it
+    Instant newest;  // latest instant in it
     bool damaged = false;
   };
 

@@ -114,8 +114,7 @@ void Uplink::OnWelcome(const v1::Welcome& welcome, Instant wall, Steady now) {
   failures_ = 0;
   clock_offset_ = FromUnixMillis(welcome.now_ms()) - wall;
   max_unacked_ = std::clamp<uint32_t>(welcome.limits().frames_unacked(), 1, limits::kFramesUnacked);
-  max_facts_ =
-      std::clamp<uint32_t>(welcome.limits().facts_per_frame(), 1, limits::kFactsPerFrame);
+  max_facts_ = std::clamp<uint32_t>(welcome.limits().facts_per_frame(), 1, limits::kFactsPerFrame);
   spool_.OnWelcome(welcome);
   source_.StartStream(welcome.limits());
   snapshot_due_ = true;

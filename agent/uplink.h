@@ -18,8 +18,8 @@
 
 namespace oppetid::agent {
 
-// A stream to a collector. Its events (OnFrame, OnSent, OnClosed) reach the uplink later, never from
-// within these calls.
+// A stream to a collector. Its events (OnFrame, OnSent, OnClosed) reach the uplink later, never
+// from within these calls.
 class Link {
  public:
   virtual ~Link() = default;

@@ -55,7 +55,9 @@ absl::Status Acceptor::Listen(const std::string& address, std::function<void(int
   if (!error) acceptor_.set_option(tcp::acceptor::reuse_address(true), error);
   if (!error) acceptor_.bind(endpoint, error);
   if (!error) acceptor_.listen(boost::asio::socket_base::max_listen_connections, error);
-  if (error) return absl::UnavailableError(absl::StrCat("cannot listen on ", address, ": ", error.message()));
+  if (error)
+    return absl::UnavailableError(
+        absl::StrCat("cannot listen on ", address, ": ", error.message()));
   port_ = acceptor_.local_endpoint().port();
   AcceptNext();
   return absl::OkStatus();
@@ -88,18 +90,20 @@ void Acceptor::Await(tcp::socket socket) {
   waiting->timer.async_wait([this, waiting](boost::system::error_code error) {
     if (!error && !waiting->done) Drop(waiting, "silent_connection");
   });
-  waiting->socket.async_wait(tcp::socket::wait_read, [this, waiting](boost::system::error_code error) {
-    if (!error && !waiting->done) Inspect(waiting);
-  });
+  waiting->socket.async_wait(tcp::socket::wait_read,
+                             [this, waiting](boost::system::error_code error) {
+                               if (!error && !waiting->done) Inspect(waiting);
+                             });
 }
 
 void Acceptor::Inspect(const std::shared_ptr<Waiting>& waiting) {
   std::array<unsigned char, 2> head{};
-  const ssize_t got = ::recv(waiting->socket.native_handle(), head.data(), head.size(),
-                             MSG_PEEK | MSG_DONTWAIT);
+  const ssize_t got =
+      ::recv(waiting->socket.native_handle(), head.data(), head.size(), MSG_PEEK | MSG_DONTWAIT);
   constexpr unsigned char kTlsHandshake = 0x16, kTlsMajor = 0x03;  // RFC 8446, 5.1
   if (got <= 0) {
-    Drop(waiting, "closed_before_tls");
+    // Somebody looked whether the port is open, as our own tcp sensor does: nothing was refused.
+    Forget(waiting);
   } else if (head[0] != kTlsHandshake || (got > 1 && head[1] != kTlsMajor)) {
     Drop(waiting, "not_tls");
   } else {

@@ -1,9 +1,9 @@
 // Accepts TCP connections and lets through only those that begin to speak TLS.
 //
 // A connection waits here, as a bare socket, until its first bytes are there; what is no TLS
-// handshake, or says nothing for ten seconds, is closed, counted and logged. When too many wait, the
-// one that has waited longest goes: an honest client speaks at once.
-// Threading: the executor's thread.
+// handshake, or says nothing for ten seconds, is closed, counted and logged. When too many wait,
+// the one that has waited longest goes: an honest client speaks at once. Threading: the executor's
+// thread.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>

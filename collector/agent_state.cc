@@ -205,8 +205,8 @@ void AgentState::ApplyRun(const v1::OpenRun& wire, Instant now, Batch* batch) {
 
 void AgentState::WriteRun(const Check& check, bool grow_in_place, Batch* batch) const {
   if (!check.run) return;
-  batch->runs.push_back({host_, check.name, check.run->state, check.run->since, check.run->to(),
-                         grow_in_place});
+  batch->runs.push_back(
+      {host_, check.name, check.run->state, check.run->since, check.run->to(), grow_in_place});
 }
 
 void AgentState::ApplySamples(const v1::SampleSet& set) {
@@ -218,8 +218,7 @@ void AgentState::ApplySamples(const v1::SampleSet& set) {
   uint64_t dropped = 0;
   std::shared_ptr<const SampleBlock> block;
   const Instant valid_until = FromUnixMillis(set.at_ms()) + check.valid_for;
-  const Reason reason =
-      dictionary_->Lay(set, check.samples.get(), valid_until, &block, &dropped);
+  const Reason reason = dictionary_->Lay(set, check.samples.get(), valid_until, &block, &dropped);
   if (reason != kAccepted) {
     counters_.Reject(reason, host_, check.name);
     return;
@@ -329,8 +328,8 @@ void AgentState::GapInstead(const v1::Fact& fact, Reason reason, Instant now, Ba
   }
   to = std::min(to, ToUnixMillis(now));
   if (check == nullptr || !IsCheckName(*check) || from <= 0 || to <= from) return;
-  batch->gaps.push_back({host_, *check, FromUnixMillis(from), FromUnixMillis(to),
-                         std::string("refused: ") + reason});
+  batch->gaps.push_back(
+      {host_, *check, FromUnixMillis(from), FromUnixMillis(to), std::string("refused: ") + reason});
   ++gaps_;
 }
 

@@ -31,7 +31,8 @@ class AgentState {
   static Reason Validate(const v1::Hello& hello);
   // A new stream begins. Checks that are gone end here.
   void OnHello(const v1::Hello& hello, const Peer& peer, Instant now, Batch* batch);
-  // The watermarks of the epochs that a Hello names. Facts that its spool no longer has are passed by.
+  // The watermarks of the epochs that a Hello names. Facts that its spool no longer has are passed
+  // by.
   std::vector<v1::Watermark> Watermarks(const v1::Hello& hello);
 
   void OnSnapshot(const v1::Snapshot& snapshot, Instant now, Batch* batch);
@@ -50,8 +51,8 @@ class AgentState {
   std::optional<bool> Up(Steady now, Steady started) const;
 
   AgentRow Row() const;
-  // Whether the ledger's row lags; and whether facts moved the watermark, so that the row must go into
-  // the very transaction that stores them.
+  // Whether the ledger's row lags; and whether facts moved the watermark, so that the row must go
+  // into the very transaction that stores them.
   bool dirty() const { return dirty_; }
   bool watermark_moved() const { return watermark_moved_; }
   void set_clean() { dirty_ = watermark_moved_ = false; }

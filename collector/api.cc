@@ -35,7 +35,8 @@ class SpanSource {
   bool Next(std::string* out) {
     if (done_) return false;
     done_ = true;
-    const auto status = reader_->ForEachSpan(from_, to_, [&](const Span& s) { *out += SpanJson(s); });
+    const auto status =
+        reader_->ForEachSpan(from_, to_, [&](const Span& s) { *out += SpanJson(s); });
     // An answer under way cannot become an error any more; a line that is no JSON cannot be taken
     // for the end.
     if (!status.ok()) *out += "error: " + std::string(status.message()) + "\n";
@@ -72,8 +73,7 @@ void Api::Handle(HttpRequest request, HttpDone done) {
   if (get && request.path == "/healthz") return done(Text(200, "ok\n"));
   if (get && request.path == "/readyz") {
     const absl::Status ready = Ready();
-    return done(ready.ok() ? Text(200, "ok\n")
-                           : Text(503, std::string(ready.message()) + "\n"));
+    return done(ready.ok() ? Text(200, "ok\n") : Text(503, std::string(ready.message()) + "\n"));
   }
   if (!MayRead(request)) return done(Text(401, "a token is needed\n"));
   if (get && request.path == "/metrics") return done(Metrics(request, /*carried=*/false));

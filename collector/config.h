@@ -1,4 +1,5 @@
-// collector.yaml: where the collector listens and keeps its state. Read strictly, all faults at once.
+// collector.yaml: where the collector listens and keeps its state. Read strictly, all faults at
+// once.
 #pragma once
 
 #include <string>
@@ -14,7 +15,7 @@ struct CollectorConfig {
   bool anonymous = false;    // whether loopback may read without a token
   std::string trust_domain;  // of the SPIFFE ids in certificates
   std::string ca, certificate, key;
-  std::string admin_group;   // may use admin.sock
+  std::string admin_group;  // may use admin.sock
 };
 
 CollectorConfig ReadCollectorConfig(std::string_view text, Faults& faults);

@@ -62,7 +62,8 @@ double OpenFds() {
 }  // namespace
 
 Counters::Counters(const Clock& clock)
-    : frames(MakeCounter(registry_, "oppetid_collector_frames_total", "Frames from agents.")),
+    : clock_(clock),
+      frames(MakeCounter(registry_, "oppetid_collector_frames_total", "Frames from agents.")),
       samples(MakeCounter(registry_, "oppetid_collector_samples_total",
                           "Samples from agents that were accepted.")),
       facts(MakeCounter(registry_, "oppetid_collector_facts_total",
@@ -84,7 +85,6 @@ Counters::Counters(const Clock& clock)
                                   "Commits that failed and left the ledger as it was.")),
       duplicates(MakeCounter(registry_, "oppetid_collector_duplicates_total",
                              "Facts received again after they had been stored.")),
-      clock_(clock),
       rejected_(prometheus::BuildCounter()
                     .Name("oppetid_collector_rejected_total")
                     .Help("What was refused, by reason.")
@@ -105,8 +105,8 @@ void Counters::Reject(Reason reason, std::string_view who, std::string_view deta
   rejected_.Add({{"reason", reason}}).Increment(count);
   uint64_t suppressed = 0;
   if (!reject_log_.Allow(clock_.SteadyNow(), &suppressed)) return;
-  LogWarning("refused", {{"reason", reason}, {"from", who}, {"detail", detail},
-                         {"not_logged", suppressed}});
+  LogWarning("refused",
+             {{"reason", reason}, {"from", who}, {"detail", detail}, {"not_logged", suppressed}});
 }
 
 void Counters::SetProcess() {

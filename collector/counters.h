@@ -1,6 +1,7 @@
 // The collector's own metrics, in a prometheus-cpp registry. Names: oppetid_collector_*.
 //
-// Threading: safe from any thread, as prometheus-cpp's metrics are. Outlives everything that counts.
+// Threading: safe from any thread, as prometheus-cpp's metrics are. Outlives everything that
+// counts.
 #pragma once
 
 #include <prometheus/counter.h>
@@ -19,6 +20,10 @@
 namespace oppetid::collector {
 
 class Counters {
+  // First, because the metrics below live in it.
+  const Clock& clock_;
+  prometheus::Registry registry_;
+
  public:
   explicit Counters(const Clock& clock);
 
@@ -35,8 +40,8 @@ class Counters {
   prometheus::Counter& ledger_rollback;
   prometheus::Counter& duplicates;
 
-  // Counts a refusal, and logs it unless many were logged just now. `who` is the peer as far as it is
-  // known: host, or address. Reasons are constants of the code, so the label stays bounded.
+  // Counts a refusal, and logs it unless many were logged just now. `who` is the peer as far as it
+  // is known: host, or address. Reasons are constants of the code, so the label stays bounded.
   void Reject(Reason reason, std::string_view who, std::string_view detail = "", double count = 1);
 
   // The registry as text format 0.0.4, process metrics included.
@@ -45,8 +50,6 @@ class Counters {
  private:
   void SetProcess();
 
-  const Clock& clock_;
-  prometheus::Registry registry_;
   prometheus::Family<prometheus::Counter>& rejected_;
   prometheus::Counter& process_cpu_seconds_;
   prometheus::Gauge& process_memory_bytes_;

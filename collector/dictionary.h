@@ -33,9 +33,9 @@ class Dictionary {
   // Forgets all definitions; what was laid out before stays printable.
   void Reset();
 
-  // The samples as a block, or why not. `previous` is the check's block so far: its layout is shared
-  // if the series are the same. `*dropped_values` counts values of our own families that are not
-  // finite and series named twice.
+  // The samples as a block, or why not. `previous` is the check's block so far: its layout is
+  // shared if the series are the same. `*dropped_values` counts values of our own families that are
+  // not finite and series named twice.
   Reason Lay(const v1::SampleSet& set, const SampleBlock* previous, Instant valid_until,
              std::shared_ptr<const SampleBlock>* block, uint64_t* dropped_values) const;
 
@@ -48,8 +48,8 @@ class Dictionary {
   std::string municipality_, host_;
   std::vector<std::string> checks_;
   std::shared_ptr<SeriesTable> table_;
-  std::vector<uint32_t> index_;   // id -> position in the table + 1; 0 is undefined
-  std::vector<uint32_t> check_;   // position -> the check it was defined with
+  std::vector<uint32_t> index_;          // id -> position in the table + 1; 0 is undefined
+  std::vector<uint32_t> check_;          // position -> the check it was defined with
   std::unordered_set<size_t> prefixes_;  // hashes: no series stands twice on /metrics
 };
 

@@ -13,8 +13,7 @@ namespace {
 
 double UnixSeconds(Instant at) { return static_cast<double>(ToUnixMillis(at)) / 1000.0; }
 
-void Header(std::string_view name, std::string_view type, std::string_view help,
-            std::string* out) {
+void Header(std::string_view name, std::string_view type, std::string_view help, std::string* out) {
   *out += "# HELP ";
   *out += name;
   *out += ' ';

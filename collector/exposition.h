@@ -49,10 +49,10 @@ class Renderer {
   std::string head_;
   std::vector<const AgentView*> agents_;
   std::vector<std::vector<Piece>> families_;  // by index in Families(), or one list when carried
-  bool started_ = false;     // the head and the agents go out first
-  size_t check_family_ = 0;  // then the families of checks, agent by agent
+  bool started_ = false;                      // the head and the agents go out first
+  size_t check_family_ = 0;                   // then the families of checks, agent by agent
   size_t check_agent_ = 0;
-  size_t family_ = 0;        // then the sensors' families, piece by piece
+  size_t family_ = 0;  // then the sensors' families, piece by piece
   size_t piece_ = 0;
 };
 

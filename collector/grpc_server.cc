@@ -50,9 +50,11 @@ class StreamReactor : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::Byt
     self_ = shared_from_this();
     const auto auth = context_->auth_context();
     std::string chain;
-    for (const char* name : {"x509_pem_cert_chain", "x509_pem_cert"}) {
-      const auto values = auth->FindPropertyValues(name);
-      if (chain.empty() && !values.empty()) chain.assign(values[0].data(), values[0].size());
+    // On a server OpenSSL's chain lacks the peer's own certificate, which must come first.
+    for (const char* name : {"x509_pem_cert", "x509_pem_cert_chain"}) {
+      for (const auto& value : auth->FindPropertyValues(name)) {
+        chain.append(value.data(), value.size());
+      }
     }
     auto peer = services_.verifier.Verify(chain, services_.clock.Now());
     if (!peer.ok()) {
@@ -111,8 +113,7 @@ class StreamReactor : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::Byt
  private:
   template <typename Step>
   void Post(Step step) {
-    boost::asio::post(services_.executor,
-                      [self = self_, step = std::move(step)] { step(*self); });
+    boost::asio::post(services_.executor, [self = self_, step = std::move(step)] { step(*self); });
   }
 
   const char* Decode(v1::AgentFrame* frame) {
@@ -216,7 +217,8 @@ class GrpcServer::Impl {
         grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
         grpc::SslServerCredentials(tls));
     server_ = builder.BuildAndStart();
-    if (server_ == nullptr) return absl::InternalError("gRPC did not start; is the key the certificate's?");
+    if (server_ == nullptr)
+      return absl::InternalError("gRPC did not start; is the key the certificate's?");
     return acceptor_.Listen(options_.address, [this](int fd) {
       grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
       connection.listener_fd = -1;

@@ -2,9 +2,10 @@
 // the hub.
 //
 // Connections are accepted here and given to gRPC only once they begin to speak TLS, so that ten
-// thousand silent ones cost ten thousand sockets and nothing more, and an HTTP client is told apart.
-// A client certificate is asked for in the handshake and verified here when a method is called, so
-// that every refusal has a reason. Every method but those named needs a valid one (deny by default).
+// thousand silent ones cost ten thousand sockets and nothing more, and an HTTP client is told
+// apart. A client certificate is asked for in the handshake and verified here when a method is
+// called, so that every refusal has a reason. Every method but those named needs a valid one (deny
+// by default).
 //
 // Threading: gRPC's threads decode frames; everything else happens on the executor's thread.
 // Lifetime: hub, verifier and counters outlive the server; Shutdown() before destruction.

@@ -199,7 +199,8 @@ void Hub::OnCommitted(const absl::Status& status) {
   counters_.commit_seconds.Observe(std::chrono::duration<double>(now - commit_started_).count());
   if (!status.ok()) {
     counters_.ledger_rollback.Increment();
-    if (writable_.ok()) LogError("cannot write the ledger", {{"error", std::string(status.message())}});
+    if (writable_.ok())
+      LogError("cannot write the ledger", {{"error", std::string(status.message())}});
     writable_ = status;
     counters_.ledger_writable.Set(0);
     for (auto& done : std::exchange(flushes_, {})) done(status);
@@ -269,9 +270,8 @@ std::shared_ptr<const View> Hub::MakeView() const {
   for (const auto& [host, agent] : agents_) {
     view->agents.push_back(agent->MakeView(view->at, now, started_));
   }
-  std::stable_sort(view->agents.begin(), view->agents.end(), [](const auto& a, const auto& b) {
-    return a->municipality < b->municipality;
-  });
+  std::stable_sort(view->agents.begin(), view->agents.end(),
+                   [](const auto& a, const auto& b) { return a->municipality < b->municipality; });
   return view;
 }
 

@@ -59,8 +59,8 @@ class Hub {
   void Flush(std::function<void(absl::Status)> done);
 
   std::shared_ptr<const View> MakeView() const;
-  // Asks the agent to attempt this check now. NotFound when there is no such check, Unavailable when
-  // its agent is not connected.
+  // Asks the agent to attempt this check now. NotFound when there is no such check, Unavailable
+  // when its agent is not connected.
   absl::Status CheckNow(const std::string& host, const std::string& check);
 
   // OK, or why no facts can be taken.

@@ -7,9 +7,7 @@
 namespace oppetid::collector {
 namespace {
 
-std::string Time(std::optional<Instant> at) {
-  return at ? '"' + FormatInstant(*at) + '"' : "null";
-}
+std::string Time(std::optional<Instant> at) { return at ? '"' + FormatInstant(*at) + '"' : "null"; }
 
 std::string Bool(std::optional<bool> value) {
   if (!value) return "null";
@@ -32,8 +30,7 @@ std::string CheckJson(const AgentView& agent, const CheckView& check) {
          ",\"host\":" + JsonQuote(agent.host) + ",\"check\":" + JsonQuote(check.check) +
          ",\"state\":" + JsonQuote(StateName(check.state)) + ",\"since\":" + Time(check.since) +
          ",\"last_observed\":" + Time(check.last_observed) +
-         ",\"valid_until\":" + Time(check.valid_until) + ",\"text\":" + JsonQuote(check.text) +
-         "}";
+         ",\"valid_until\":" + Time(check.valid_until) + ",\"text\":" + JsonQuote(check.text) + "}";
 }
 
 }  // namespace
@@ -53,8 +50,8 @@ std::string StatusJson(const View& view, const std::string& municipality) {
       checks += CheckJson(*agent, *check);
     }
   }
-  return "{\"at\":\"" + FormatInstant(view.at) + "\",\n\"agents\":[" + agents +
-         "],\n\"checks\":[" + checks + "]}\n";
+  return "{\"at\":\"" + FormatInstant(view.at) + "\",\n\"agents\":[" + agents + "],\n\"checks\":[" +
+         checks + "]}\n";
 }
 
 std::string SpanJson(const Span& span) {

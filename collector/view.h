@@ -29,9 +29,9 @@ using SeriesTable = std::deque<Series>;
 // Which series a check's set of samples has; shared by set after set as long as they are the same.
 struct Layout {
   std::shared_ptr<const SeriesTable> table;
-  std::vector<uint32_t> ids;            // as the agent sent them
-  std::vector<const Series*> series;    // by family, then as sent
-  std::vector<uint32_t> order;          // series[i]'s value is values[order[i]]
+  std::vector<uint32_t> ids;          // as the agent sent them
+  std::vector<const Series*> series;  // by family, then as sent
+  std::vector<uint32_t> order;        // series[i]'s value is values[order[i]]
   struct Range {
     uint32_t family = 0;
     uint32_t begin = 0, end = 0;  // in `series`
@@ -49,7 +49,7 @@ struct SampleBlock {
 struct CheckView {
   std::string check;  // own name
   State state = State::kUnknown;
-  std::optional<Instant> since;          // nothing was ever observed without it
+  std::optional<Instant> since;  // nothing was ever observed without it
   std::optional<Instant> last_observed;
   std::optional<Instant> valid_until;
   std::string text;

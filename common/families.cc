@@ -55,7 +55,8 @@ constexpr auto kFamilies = std::to_array<Family>({
     {"plugin_values_ignored", kGauge, "Pieces of a plugin's performance data left out in the last run: not valid, twice, or over the limit.", "", true},
     {"plugin_warning", kGauge, "Warning threshold of a plugin's value; bound says on which side (upper, lower) or within which limits it alerts.", "bound,label,unit", true},
     {"probe_duration_seconds", kGauge, "Duration of one phase of a probe.", "phase", true},
-    {"process_count", kGauge, "Processes whose name or command matches.", "", true},
+    // Untyped, because promtool reserves the suffix _count of typed metrics for histograms.
+    {"process_count", MetricType::kUntyped, "Processes whose name or command matches.", "", true},
     {"scrape_series", kGauge, "Series carried from the exporter in the last scrape.", "", true},
     {"scrape_series_dropped", kGauge, "Series of the exporter left out in the last scrape: over the limit or not valid.", "", true},
 });

@@ -129,7 +129,8 @@ absl::StatusOr<Peer> PeerVerifier::Verify(std::string_view chain_pem, Instant no
   const std::unique_ptr<STACK_OF(X509), Deleter<FreeStack>> untrusted(sk_X509_new_null());
   for (size_t i = 1; i < chain.size(); ++i) sk_X509_push(untrusted.get(), chain[i].get());
   const StoreCtxPtr context(X509_STORE_CTX_new());
-  if (X509_STORE_CTX_init(context.get(), impl_->store.get(), chain[0].get(), untrusted.get()) != 1) {
+  if (X509_STORE_CTX_init(context.get(), impl_->store.get(), chain[0].get(), untrusted.get()) !=
+      1) {
     return absl::InternalError("cannot verify certificates");
   }
   X509_VERIFY_PARAM* parameters = X509_STORE_CTX_get0_param(context.get());

@@ -1,9 +1,9 @@
 // Who a peer is: the identity in its certificate, checked against our own CA.
 //
-// Names are SPIFFE ids: spiffe://<trust domain>/municipality/<id>/host/<name>. The chain is verified
-// here rather than inside gRPC's handshake, so that a refusal has a reason, a counter and a log line;
-// TLS itself still proves that the peer holds the certificate's key.
-// Threading: a PeerVerifier may be used from any thread.
+// Names are SPIFFE ids: spiffe://<trust domain>/municipality/<id>/host/<name>. The chain is
+// verified here rather than inside gRPC's handshake, so that a refusal has a reason, a counter and
+// a log line; TLS itself still proves that the peer holds the certificate's key. Threading: a
+// PeerVerifier may be used from any thread.
 #pragma once
 
 #include <memory>

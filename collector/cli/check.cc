@@ -25,9 +25,10 @@ void AddCheck(CLI::App& app, int& exit_code) {
       exit_code = 2;
       return;
     }
-    const auto reply = Fetch(options->address, "POST",
-                             "/api/v1/check-now?host=" + UrlEncode(options->check.substr(0, slash)) +
-                                 "&check=" + UrlEncode(options->check.substr(slash + 1)));
+    const auto reply =
+        Fetch(options->address, "POST",
+              "/api/v1/check-now?host=" + UrlEncode(options->check.substr(0, slash)) +
+                  "&check=" + UrlEncode(options->check.substr(slash + 1)));
     exit_code = reply.ok() ? 0 : Fail(reply.status());
   });
 }

@@ -50,7 +50,8 @@ absl::StatusOr<Reply> Exchange(Socket& socket, const std::string& method, const 
   http::response_parser<http::string_body> parser;
   parser.body_limit(kMaxAnswerBytes);
   http::read(socket, buffer, parser, error);
-  if (error) return absl::UnavailableError("no whole answer from the collector: " + error.message());
+  if (error)
+    return absl::UnavailableError("no whole answer from the collector: " + error.message());
   return Reply{static_cast<int>(parser.get().result_int()), std::move(parser.get().body())};
 }
 
@@ -77,11 +78,11 @@ absl::StatusOr<Reply> CallUnix(const CollectorAddress& address, const std::strin
   }
   socket.connect(Unix::endpoint(path), error);
   if (error) {
-    return absl::UnavailableError(absl::StrCat(
-        "cannot reach the collector at ", path, ": ", error.message(),
-        error == boost::system::errc::permission_denied
-            ? " (are you in the group oppetid-admin?)"
-            : " (is it running? --state, --socket or --url say where it is)"));
+    return absl::UnavailableError(
+        absl::StrCat("cannot reach the collector at ", path, ": ", error.message(),
+                     error == boost::system::errc::permission_denied
+                         ? " (are you in the group oppetid-admin?)"
+                         : " (is it running? --state, --socket or --url say where it is)"));
   }
   return Exchange(socket, method, target, "");
 }

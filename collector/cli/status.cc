@@ -33,7 +33,7 @@ std::string Ago(const json::object& object, std::string_view key, std::optional<
   if (!at || !now) return "-";
   if (*at > *now) return "now";
   const auto passed = std::chrono::floor<std::chrono::seconds>(*now - *at);
-  const auto unit = passed >= std::chrono::hours(24)   ? std::chrono::seconds(3600)
+  const auto unit = passed >= std::chrono::hours(24)  ? std::chrono::seconds(3600)
                     : passed >= std::chrono::hours(1) ? std::chrono::seconds(60)
                                                       : std::chrono::seconds(1);
   return FormatDuration(passed / unit * unit);
@@ -41,8 +41,8 @@ std::string Ago(const json::object& object, std::string_view key, std::optional<
 
 // The number of code points, which is what a terminal shows of the texts we print.
 size_t Width(const std::string& text) {
-  return static_cast<size_t>(std::count_if(text.begin(), text.end(),
-                                           [](char c) { return (c & 0xC0) != 0x80; }));
+  return static_cast<size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
 }
 
 std::string Table(const std::vector<Row>& rows) {
@@ -94,10 +94,9 @@ std::string Checks(const json::array& checks, std::optional<Instant> now) {
   for (const json::value& value : checks) {
     const json::object& check = value.as_object();
     const std::string state = Text(check, "state");
-    sorted.emplace_back(Urgency(state),
-                        Row{Text(check, "municipality"),
-                            Text(check, "host") + "/" + Text(check, "check"), state,
-                            Ago(check, "since", now), Text(check, "text")});
+    sorted.emplace_back(Urgency(state), Row{Text(check, "municipality"),
+                                            Text(check, "host") + "/" + Text(check, "check"), state,
+                                            Ago(check, "since", now), Text(check, "text")});
   }
   std::stable_sort(sorted.begin(), sorted.end(),
                    [](const auto& a, const auto& b) { return a.first < b.first; });
@@ -138,9 +137,8 @@ void AddStatus(CLI::App& app, int& exit_code) {
   CLI::App* command = app.add_subcommand("status", "Agents and checks, what needs eyes first");
   AddAddressOptions(*command, options->address);
   command->add_flag("--json", options->json, "As JSON, for programs");
-  command->callback([options, &exit_code] {
-    exit_code = RunStatus(options->address, options->json);
-  });
+  command->callback(
+      [options, &exit_code] { exit_code = RunStatus(options->address, options->json); });
 }
 
 }  // namespace oppetid::collector

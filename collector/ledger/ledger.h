@@ -23,9 +23,9 @@ namespace oppetid::collector {
 
 // What is known of a run. Its natural key is (host, check, since, state).
 //
-// A stored run is one span [since, to), or several pieces end to end: it grows in place only while it
-// has not run out by the collector's clock; what is learnt later becomes a piece of its own from the
-// old `to`, so that a report as known at an earlier time stays what it was.
+// A stored run is one span [since, to), or several pieces end to end: it grows in place only while
+// it has not run out by the collector's clock; what is learnt later becomes a piece of its own from
+// the old `to`, so that a report as known at an earlier time stays what it was.
 struct RunWrite {
   std::string host;
   std::string check;  // the check's own name

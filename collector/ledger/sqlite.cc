@@ -163,9 +163,9 @@ class SqliteLedger : public Ledger {
     const auto version = db_.QueryInt("PRAGMA user_version");
     if (!version.ok()) return version.status();
     if (*version > kSchemaVersion) {
-      return absl::FailedPreconditionError(
-          absl::StrCat(path_, " has schema ", *version, ", newer than this program's ",
-                       kSchemaVersion, "; run the newer program"));
+      return absl::FailedPreconditionError(absl::StrCat(path_, " has schema ", *version,
+                                                        ", newer than this program's ",
+                                                        kSchemaVersion, "; run the newer program"));
     }
     if (auto status = db_.Execute(kPragmas); !status.ok()) return status;
     if (*version == 0) {

@@ -21,8 +21,8 @@ class Statement {
   // Parameters count from 1.
   void Bind(int index, int64_t value);
   void Bind(int index, std::string_view value);
-  // Steps to the next row: true with a row, false at the end. After an error or the end the statement
-  // is reset and can be bound anew.
+  // Steps to the next row: true with a row, false at the end. After an error or the end the
+  // statement is reset and can be bound anew.
   absl::StatusOr<bool> Step();
   // For statements without rows.
   absl::Status Run();

@@ -107,7 +107,6 @@ struct HttpServer::Shared {
 
 namespace {
 
-
 // Waits for a handler's answer, which comes on the same thread.
 boost::asio::awaitable<HttpResponse> Handle(boost::asio::any_io_executor executor,
                                             const HttpHandler& handler, HttpRequest request) {
@@ -175,9 +174,8 @@ boost::asio::awaitable<bool> WriteChunks(Stream& stream, BlockingPool& pool, Htt
     if (error) co_return false;
   }
   if (error) co_return false;
-  co_await boost::asio::async_write(
-      stream, http::make_chunk_last(),
-      boost::asio::redirect_error(boost::asio::use_awaitable, error));
+  co_await boost::asio::async_write(stream, http::make_chunk_last(),
+                                    boost::asio::redirect_error(boost::asio::use_awaitable, error));
   co_return !error;
 }
 
@@ -213,10 +211,13 @@ boost::asio::awaitable<void> Serve(std::shared_ptr<Shared> shared, Stream stream
       answer.status = 400;
       answer.body = "not a valid request\n";
     }
-    alive = answer.chunks
-                ? co_await WriteChunks(stream, shared->pool, std::move(answer), keep_alive)
-                : co_await WriteWhole(stream, std::move(answer), keep_alive);
-    alive = alive && keep_alive;
+    // Plain statements: g++ 12 may evaluate both arms of a conditional with co_await in it.
+    if (answer.chunks) {
+      alive = co_await WriteChunks(stream, shared->pool, std::move(answer), keep_alive);
+    } else {
+      alive = co_await WriteWhole(stream, std::move(answer), keep_alive);
+    }
+    if (!keep_alive) alive = false;
   }
   --shared->connections;
 }

@@ -25,9 +25,9 @@ struct HttpRequest {
   std::string path;                          // without the query
   std::map<std::string, std::string> query;  // decoded; the last of two equal names counts
   std::string body;
-  std::string bearer;      // the token of an Authorization: Bearer header
-  bool admin = false;      // came through the Unix socket
-  bool loopback = false;   // came from this machine
+  std::string bearer;     // the token of an Authorization: Bearer header
+  bool admin = false;     // came through the Unix socket
+  bool loopback = false;  // came from this machine
   bool accepts_gzip = false;
 };
 
