@@ -23,3 +23,15 @@ oppetid_test(sla_test
           tests/collector/sla/properties_test.cc tests/collector/sla/reference_test.cc
           tests/collector/sla/tickets_test.cc
   LIBS sla_support)
+oppetid_test(report_test
+  SOURCES tests/collector/report/formats_test.cc tests/collector/report/readers_test.cc
+  LIBS oppetid_report)
+oppetid_test(report_command_test SOURCES tests/collector/cli/report_test.cc LIBS oppetid_report)
+target_compile_definitions(report_command_test PRIVATE OPPETID_PROGRAM="$<TARGET_FILE:oppetid>")
+add_dependencies(report_command_test oppetid)
+
+if(OPPETID_FUZZ)
+  add_executable(sla_inputs_fuzz tests/fuzz/sla_inputs_fuzz.cc)
+  target_link_libraries(sla_inputs_fuzz PRIVATE oppetid_report oppetid_warnings)
+  target_link_options(sla_inputs_fuzz PRIVATE -fsanitize=fuzzer)
+endif()
