@@ -16,7 +16,8 @@ oppetid_test(common_test
   LIBS oppetid_common)
 oppetid_test(tcp_test SOURCES tests/agent/sensors/tcp_test.cc LIBS agent_sensors)
 
-add_library(sla_support STATIC tests/support/sla_random.cc tests/support/sla_reference.cc)
+add_library(sla_support STATIC tests/support/sla_random.cc tests/support/sla_reference.cc
+            tests/support/sla_text.cc)
 target_link_libraries(sla_support PUBLIC oppetid_report PRIVATE oppetid_warnings)
 oppetid_test(sla_test
   SOURCES tests/collector/sla/availability_test.cc tests/collector/sla/calendar_test.cc
@@ -25,7 +26,8 @@ oppetid_test(sla_test
   LIBS sla_support)
 oppetid_test(report_test
   SOURCES tests/collector/report/formats_test.cc tests/collector/report/readers_test.cc
-  LIBS oppetid_report)
+          tests/collector/report/round_trip_test.cc
+  LIBS sla_support)
 oppetid_test(report_command_test SOURCES tests/collector/cli/report_test.cc LIBS oppetid_report)
 target_compile_definitions(report_command_test PRIVATE OPPETID_PROGRAM="$<TARGET_FILE:oppetid>")
 add_dependencies(report_command_test oppetid)
