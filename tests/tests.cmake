@@ -17,7 +17,7 @@ oppetid_test(common_test
 oppetid_test(tcp_test SOURCES tests/agent/sensors/tcp_test.cc LIBS agent_sensors)
 
 add_library(sla_support STATIC tests/support/sla_random.cc tests/support/sla_reference.cc
-            tests/support/sla_text.cc)
+            tests/support/sla_reference_tickets.cc tests/support/sla_text.cc)
 target_link_libraries(sla_support PUBLIC oppetid_report PRIVATE oppetid_warnings)
 oppetid_test(sla_test
   SOURCES tests/collector/sla/availability_test.cc tests/collector/sla/calendar_test.cc
