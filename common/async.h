@@ -67,4 +67,8 @@ asio::awaitable<T> OnPool(BlockingPool& pool, std::function<T()> work) {
   co_return std::move(*shared->result);
 }
 
+// Starts a coroutine on its own. An exception that leaves it is logged under `what` and ends there:
+// this is the edge at which library exceptions of sessions stop.
+void Spawn(const asio::any_io_executor& executor, asio::awaitable<void> work, std::string what);
+
 }  // namespace oppetid

@@ -32,7 +32,7 @@ struct Family {
   // Label names a sensor may give, comma-separated; municipality and host come from the
   // certificate.
   std::string_view labels;
-  // Whether the runner adds `check`, because several checks may give this family on one host.
+  // Whether the collector adds `check`, because several checks may give this family on one host.
   bool per_check;
 };
 

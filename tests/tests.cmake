@@ -11,6 +11,10 @@ function(oppetid_test name)
   endif()
 endfunction()
 
+oppetid_library(test_support
+  SOURCES tests/support/loopback_server.cc tests/support/test_ca.cc
+  LIBS oppetid_common)
+
 oppetid_test(common_test
   SOURCES tests/common/instant_test.cc tests/common/text_test.cc tests/common/yaml_test.cc
   LIBS oppetid_common)
@@ -31,9 +35,40 @@ oppetid_test(report_test
 oppetid_test(report_command_test SOURCES tests/collector/cli/report_test.cc LIBS oppetid_report)
 target_compile_definitions(report_command_test PRIVATE OPPETID_PROGRAM="$<TARGET_FILE:oppetid>")
 add_dependencies(report_command_test oppetid)
+oppetid_test(host_proc_test SOURCES tests/agent/sensors/host_proc_test.cc LIBS agent_sensors)
+oppetid_test(process_test SOURCES tests/agent/sensors/process_test.cc LIBS agent_sensors)
+oppetid_test(host_test SOURCES tests/agent/sensors/host_test.cc LIBS agent_sensors)
+oppetid_test(host_updates_test SOURCES tests/agent/sensors/host_updates_test.cc LIBS agent_sensors)
+oppetid_test(host_units_test SOURCES tests/agent/sensors/host_units_test.cc LIBS agent_sensors)
+oppetid_test(plugin_output_test
+  SOURCES tests/agent/sensors/plugin_output_test.cc LIBS agent_parsers)
+oppetid_test(exec_test SOURCES tests/agent/sensors/exec_test.cc LIBS agent_sensors)
+oppetid_test(scrape_test
+  SOURCES tests/agent/sensors/exposition_parser_test.cc tests/agent/sensors/scrape_test.cc
+  LIBS agent_sensors)
 
+# oppetid_fuzz(name source libs...): the libFuzzer target `name`, with a short run over its seeds
+# in tests/fuzz/corpus/<name without _fuzz> as a test.
 if(OPPETID_FUZZ)
-  add_executable(sla_inputs_fuzz tests/fuzz/sla_inputs_fuzz.cc)
-  target_link_libraries(sla_inputs_fuzz PRIVATE oppetid_report oppetid_warnings)
-  target_link_options(sla_inputs_fuzz PRIVATE -fsanitize=fuzzer)
+  function(oppetid_fuzz name source)
+    add_executable(${name} ${source})
+    target_link_libraries(${name} PRIVATE ${ARGN} oppetid_warnings)
+    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+    string(REGEX REPLACE "_fuzz$" "" corpus ${name})
+    set(grown ${CMAKE_BINARY_DIR}/corpus/${corpus})
+    file(MAKE_DIRECTORY ${grown})
+    add_test(NAME ${name}
+      COMMAND ${name} -max_total_time=20 -timeout=5 -rss_limit_mb=2048 -print_final_stats=1
+              ${grown} ${PROJECT_SOURCE_DIR}/tests/fuzz/corpus/${corpus})
+  endfunction()
+  oppetid_fuzz(exposition_fuzz tests/fuzz/exposition_fuzz.cc agent_parsers)
+  oppetid_fuzz(plugin_output_fuzz tests/fuzz/plugin_output_fuzz.cc agent_parsers)
+  oppetid_fuzz(sla_inputs_fuzz tests/fuzz/sla_inputs_fuzz.cc oppetid_report)
 endif()
+oppetid_test(dns_test
+  SOURCES tests/agent/sensors/dns_message_test.cc tests/agent/sensors/dns_test.cc
+  LIBS agent_sensors)
+oppetid_test(ping_test SOURCES tests/agent/sensors/ping_test.cc LIBS agent_sensors)
+oppetid_test(http_test
+  SOURCES tests/agent/sensors/certificate_test.cc tests/agent/sensors/http_test.cc
+  LIBS agent_sensors test_support)

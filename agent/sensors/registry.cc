@@ -6,6 +6,14 @@ namespace oppetid::agent {
 
 std::span<const SensorType> SensorTypes() {
   static constexpr auto kTypes = std::to_array<SensorType>({
+      {"certificate", MakeCertificateSensor},
+      {"dns", MakeDnsSensor},
+      {"exec", MakeExecSensor},
+      {"host", MakeHostSensor},
+      {"http", MakeHttpSensor},
+      {"ping", MakePingSensor},
+      {"process", MakeProcessSensor},
+      {"scrape", MakeScrapeSensor},
       {"tcp", MakeTcpSensor},
   });
   return kTypes;

@@ -1,14 +1,20 @@
 // `oppetid`, the command line for people: registers the subcommands and runs one.
 #include <CLI/CLI.hpp>
 
+#include "collector/cli/check.h"
 #include "collector/cli/check_config.h"
+#include "collector/cli/export.h"
 #include "collector/cli/report.h"
+#include "collector/cli/status.h"
 
 int main(int argc, char** argv) {
   CLI::App app("Oppetid: uptime, and the account of what was agreed", "oppetid");
   app.set_version_flag("--version", "oppetid " OPPETID_VERSION);
   app.require_subcommand(1);
   int exit_code = 0;
+  oppetid::collector::AddStatus(app, exit_code);
+  oppetid::collector::AddCheck(app, exit_code);
+  oppetid::collector::AddExport(app, exit_code);
   oppetid::collector::AddCheckConfig(app, exit_code);
   oppetid::collector::AddReport(app, exit_code);
   try {

@@ -1,0 +1,225 @@
+#include "agent/agent.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <csignal>
+#include <cstdlib>
+#include <iostream>
+#include <optional>
+#include <random>
+
+#include "agent/config.h"
+#include "agent/core.h"
+#include "agent/grpc_link.h"
+#include "agent/runner.h"
+#include "common/file.h"
+#include "common/log.h"
+#include "common/text.h"
+
+namespace oppetid::agent {
+namespace {
+
+// Blocking calls at a time: look-ups, statvfs (two of which may hang), package lists.
+constexpr size_t kPoolThreads = 4;
+// What is still under way at the end gets this long; then the program leaves it.
+constexpr Millis kStopWithin{5'000};
+// The wall clock is looked at this often, even when nothing is due.
+constexpr Millis kLongestSleep{30'000};
+
+std::string FirstLineOf(const std::string& path) {
+  const auto content = ReadFile(path, 4'096);
+  return content.ok() ? OneLine(*content) : "";
+}
+
+std::string OsName() {
+  const auto content = ReadFile("/etc/os-release", 16'384);
+  constexpr std::string_view kKey = "PRETTY_NAME=\"";
+  if (!content.ok()) return "Linux";
+  const size_t at = content->find(kKey);
+  if (at == std::string::npos) return "Linux";
+  const std::string_view rest = std::string_view(*content).substr(at + kKey.size());
+  return OneLine(rest.substr(0, rest.find('"')));
+}
+
+uint64_t RandomBits() {
+  static std::random_device device;  // the kernel's generator
+  return (static_cast<uint64_t>(device()) << 32) | device();
+}
+
+// Reads the file, or tells all its faults and returns nothing.
+std::optional<AgentConfig> Load(const std::string& file, World& world, int* exit_code) {
+  const auto text = ReadFile(file);
+  if (!text.ok()) {
+    std::cerr << text.status().message() << "\n";
+    *exit_code = 2;
+    return std::nullopt;
+  }
+  Faults faults(file);
+  AgentConfig config = ReadAgentConfig(*text, faults, world);
+  if (faults.empty()) return config;
+  for (const std::string& line : faults.lines()) std::cerr << line << "\n";
+  *exit_code = 2;
+  return std::nullopt;
+}
+
+class Agent {
+ public:
+  explicit Agent(const std::string& config_file) : config_file_(config_file) {}
+
+  int Run() {
+    int exit_code = 0;
+    auto config = Load(config_file_, world_, &exit_code);
+    if (!config) return exit_code;
+    sensors_ = std::move(config->sensors);
+    runner_.emplace(world_, sensors_);
+    if (auto status = Start(*std::move(config)); !status.ok()) {
+      LogError("cannot start", {{"error", std::string(status.message())}});
+      return 1;
+    }
+    signals_.async_wait([this](boost::system::error_code error, int) {
+      if (!error) Stop();
+    });
+    Wake();
+    io_.run();
+    if (runner_->under_way() > 0) {
+      // A call that hangs in the kernel cannot be ended; the facts are on disk.
+      LogWarning("leaving calls that hang", {{"calls", static_cast<uint64_t>(runner_->under_way())}});
+      std::_Exit(0);
+    }
+    LogInfo("stopped");
+    return 0;
+  }
+
+ private:
+  absl::Status Start(AgentConfig config) {
+    ::mkdir(config.state.c_str(), 0700);  // if that fails, the lock below says why
+    auto lock = LockFile::Take(config.state + "/agent.lock");
+    if (!lock.ok()) return lock.status();
+    lock_.emplace(*std::move(lock));
+    auto disk = PosixDisk::Open(config.state + "/spool");
+    if (!disk.ok()) return disk.status();
+    disk_ = *std::move(disk);
+    link_.emplace(io_.get_executor(), TlsFiles{config.ca, config.certificate, config.key});
+    link_->set_events({[this](const v1::CollectorFrame& frame) {
+                         core_->uplink().OnFrame(frame, clock_.Now(), clock_.SteadyNow());
+                         Wake();
+                       },
+                       [this] {
+                         core_->uplink().OnSent(clock_.Now(), clock_.SteadyNow());
+                         Wake();
+                       },
+                       [this](const std::string& reason) {
+                         core_->uplink().OnClosed(reason, clock_.SteadyNow());
+                         Wake();
+                       }});
+    char machine[256] = "";
+    ::gethostname(machine, sizeof machine - 1);
+    CoreOptions options;
+    options.version = OPPETID_VERSION;
+    options.os = OsName();
+    options.boot_id = FirstLineOf("/proc/sys/kernel/random/boot_id");
+    options.machine = machine;
+    options.collectors = std::move(config.collectors);
+    options.interval = config.interval;
+    options.spool = config.spool;
+    options.checks = std::move(config.checks);
+    for (const CheckSpec& check : options.checks) deadlines_.push_back(check.deadline);
+    auto core = Core::Start(std::move(options), *disk_, *link_, RandomBits, clock_.Now(),
+                            clock_.SteadyNow());
+    if (!core.ok()) return core.status();
+    core_ = *std::move(core);
+    LogInfo("started", {{"version", OPPETID_VERSION},
+                        {"checks", static_cast<uint64_t>(deadlines_.size())}});
+    return absl::OkStatus();
+  }
+
+  // Asks what is due and sets the timer for what comes next.
+  void Wake() {
+    if (stopping_) return;
+    for (const size_t check : core_->Tick(clock_.Now(), clock_.SteadyNow())) Ask(check);
+    const Steady now = clock_.SteadyNow();
+    timer_.expires_at(std::clamp(core_->Next(), now, now + Steady::duration(kLongestSleep)));
+    timer_.async_wait([this](boost::system::error_code error) {
+      if (!error) Wake();
+    });
+  }
+
+  void Ask(size_t check) {
+    Attempt attempt;
+    attempt.check = check;
+    attempt.generation = core_->clock_generation();
+    attempt.started = clock_.Now();
+    runner_->Ask(check, deadlines_[check],
+                 [this, attempt = std::move(attempt)](Answer answer,
+                                                      std::chrono::microseconds duration) mutable {
+                   attempt.answer = std::move(answer);
+                   attempt.duration = duration;
+                   core_->OnAttempt(std::move(attempt), clock_.Now(), clock_.SteadyNow());
+                   Wake();
+                 });
+  }
+
+  // One way down: no new attempts, facts on disk, the stream ended, out when no work is left.
+  void Stop() {
+    stopping_ = true;
+    runner_->Stop();
+    core_->Stop(clock_.Now());
+    timer_.expires_after(kStopWithin);
+    timer_.async_wait([this](boost::system::error_code error) {
+      if (!error) io_.stop();
+    });
+    AwaitEnd();
+  }
+
+  // Polls what has no event of its own: that every sensor has let go.
+  void AwaitEnd() {
+    if (runner_->under_way() == 0) {
+      timer_.cancel();
+      return;
+    }
+    poll_.expires_after(Millis(20));
+    poll_.async_wait([this](boost::system::error_code) { AwaitEnd(); });
+  }
+
+  std::string config_file_;
+  SystemClock clock_;
+  BlockingPool pool_{"agent-pool", kPoolThreads};
+  boost::asio::io_context io_{1};
+  World world_{io_.get_executor(), pool_, clock_, ""};
+  std::vector<std::unique_ptr<Sensor>> sensors_;
+  std::vector<Millis> deadlines_;
+  std::optional<LockFile> lock_;
+  std::unique_ptr<PosixDisk> disk_;
+  std::optional<GrpcLink> link_;
+  std::unique_ptr<Core> core_;
+  std::optional<Runner> runner_;
+  boost::asio::signal_set signals_{io_, SIGTERM, SIGINT};
+  boost::asio::steady_timer timer_{io_};
+  boost::asio::steady_timer poll_{io_};
+  bool stopping_ = false;
+};
+
+}  // namespace
+
+int RunAgent(const std::string& config_file) {
+  std::signal(SIGPIPE, SIG_IGN);
+  Agent agent(config_file);
+  return agent.Run();
+}
+
+int CheckAgentConfig(const std::string& config_file) {
+  SystemClock clock;
+  boost::asio::io_context io(1);
+  BlockingPool pool("agent-pool", 1);
+  World world{io.get_executor(), pool, clock, ""};
+  int exit_code = 0;
+  if (Load(config_file, world, &exit_code)) std::cout << config_file << ": fine\n";
+  return exit_code;
+}
+
+}  // namespace oppetid::agent

@@ -1,0 +1,49 @@
+// The uplink's link over gRPC: one bidirectional stream with mutual TLS.
+//
+// The only file of the agent that includes gRPC. gRPC's threads only move bytes; every event is
+// posted to the agent's executor.
+// Threading: calls from the agent's thread. Lifetime: Shutdown() must have called back before the
+// link is destroyed.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "agent/uplink.h"
+
+namespace oppetid::agent {
+
+struct TlsFiles {
+  std::string ca, certificate, key;
+};
+
+struct LinkEvents {
+  std::function<void(const v1::CollectorFrame&)> on_frame;
+  std::function<void()> on_sent;
+  std::function<void(const std::string& reason)> on_closed;
+};
+
+class GrpcLink : public Link {
+ public:
+  // The files are read anew for every stream, so renewed certificates take effect by themselves.
+  GrpcLink(boost::asio::any_io_executor executor, TlsFiles files);
+  ~GrpcLink() override;
+
+  void set_events(LinkEvents events);
+
+  void Open(const std::string& address) override;
+  void Send(const v1::AgentFrame& frame) override;
+  void Close() override;
+
+  class Stream;  // one stream's reactor; defined in the .cc
+
+ private:
+  boost::asio::any_io_executor executor_;
+  TlsFiles files_;
+  std::shared_ptr<LinkEvents> events_;
+  std::shared_ptr<Stream> stream_;
+};
+
+}  // namespace oppetid::agent

@@ -1,0 +1,28 @@
+// oppetid-agent: the small daemon on each server.
+#include <CLI/CLI.hpp>
+#include <string>
+
+#include "agent/agent.h"
+
+int main(int argc, char** argv) {
+  CLI::App app{
+      "oppetid-agent watches this server and streams what it sees to the collector.\n"
+      "Outbound connections only; nothing from the network makes it run, read or connect to what "
+      "its own file does not name."};
+  app.set_version_flag("--version", std::string("oppetid-agent ") + OPPETID_VERSION);
+  app.require_subcommand(1);
+  app.footer("Exit codes: 0 fine, 1 failed, 2 bad usage or configuration.");
+
+  std::string file;
+  CLI::App* run = app.add_subcommand("run", "Run in the foreground until SIGTERM or Ctrl-C");
+  run->add_option("--config", file, "The agent's configuration (agent.yaml)")->required();
+  CLI::App* check = app.add_subcommand("check-config", "Say every fault of a configuration");
+  check->add_option("FILE", file, "The file to read")->required();
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  return *run ? oppetid::agent::RunAgent(file) : oppetid::agent::CheckAgentConfig(file);
+}

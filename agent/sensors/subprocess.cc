@@ -1,0 +1,395 @@
+#include "agent/sensors/subprocess.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+extern "C" {  // glibc 2.36 forgot to say so itself
+#include <sys/pidfd.h>
+}
+
+#include <algorithm>
+#include <array>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <cerrno>
+#include <system_error>
+
+#include "common/text.h"
+
+namespace oppetid::agent {
+namespace {
+
+using boost::asio::posix::stream_descriptor;
+
+constexpr int kMaxLinks = 40;             // as the kernel's own limit
+constexpr size_t kReadBytes = 16 * 1024;  // a quarter of a pipe
+constexpr int kReadsInARow = 8;           // then the loop's other work has its turn
+constexpr int kReapPatienceMs = 200;      // only where no loop is left to wait in
+constexpr size_t kMaxNameInText = 120;    // leaves room for the reason in 256 bytes
+
+std::string ErrorText(int error) { return std::generic_category().message(error); }
+
+// --- Trust --------------------------------------------------------------------------------------
+
+std::string WhyWritable(const std::string& path, const struct stat& st) {
+  const std::string name = "`" + OneLine(path, kMaxNameInText) + "`";
+  if (st.st_uid != 0 && st.st_uid != ::geteuid()) {
+    return name + " belongs to another user (expected root or the agent's own)";
+  }
+  if (S_ISLNK(st.st_mode)) return "";  // its mode means nothing
+  if (S_ISDIR(st.st_mode) && (st.st_mode & S_ISVTX) != 0) return "";
+  if ((st.st_mode & (S_IWGRP | S_IWOTH)) == 0) return "";
+  return name + " is writable by others (chmod go-w)";
+}
+
+// Puts the components of `path` on the stack, the first one on top.
+void PushComponents(std::string_view path, std::vector<std::string>& stack) {
+  while (!path.empty()) {
+    const size_t slash = path.rfind('/');
+    const size_t from = slash == std::string_view::npos ? 0 : slash + 1;
+    stack.emplace_back(path.substr(from));
+    path = path.substr(0, slash == std::string_view::npos ? 0 : slash);
+  }
+}
+
+}  // namespace
+
+FileTrust ExamineProgram(const std::string& path) {
+  const std::string name = "`" + OneLine(path, kMaxNameInText) + "`";
+  if (!path.starts_with('/')) return {false, name + " is not an absolute path"};
+  std::vector<std::string> pending;
+  PushComponents(path, pending);
+  std::string at;  // what is resolved so far, without a slash at its end
+  struct stat st {};
+  for (int links = 0;;) {
+    if (::lstat(at.empty() ? "/" : at.c_str(), &st) != 0) {
+      return {false, "cannot run " + name + ": " + ErrorText(errno)};
+    }
+    if (std::string why = WhyWritable(at.empty() ? "/" : at, st); !why.empty()) return {true, why};
+    if (S_ISLNK(st.st_mode)) {
+      std::array<char, 4096> target{};
+      const ssize_t size = ::readlink(at.c_str(), target.data(), target.size());
+      if (size < 0) return {false, "cannot run " + name + ": " + ErrorText(errno)};
+      if (++links > kMaxLinks) return {false, "cannot run " + name + ": too many links"};
+      const std::string_view text(target.data(), static_cast<size_t>(size));
+      PushComponents(text, pending);
+      at = text.starts_with('/') ? "" : at.substr(0, at.rfind('/'));
+      continue;
+    }
+    while (!pending.empty() && (pending.back().empty() || pending.back() == ".")) {
+      pending.pop_back();
+    }
+    if (pending.empty()) break;
+    if (!S_ISDIR(st.st_mode)) return {false, "cannot run " + name + ": " + ErrorText(ENOTDIR)};
+    if (pending.back() == "..") {
+      at = at.substr(0, at.empty() ? 0 : at.rfind('/'));
+    } else {
+      at += "/" + pending.back();
+    }
+    pending.pop_back();
+  }
+  if (!S_ISREG(st.st_mode)) return {false, "cannot run " + name + ": it is not a regular file"};
+  return {};
+}
+
+namespace {
+
+// --- Starting -----------------------------------------------------------------------------------
+
+class Fd {
+ public:
+  Fd() = default;
+  explicit Fd(int fd) : fd_(fd) {}
+  Fd(const Fd&) = delete;
+  Fd& operator=(Fd&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
+  ~Fd() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  int get() const { return fd_; }
+  int Release() { return std::exchange(fd_, -1); }
+
+ private:
+  int fd_ = -1;
+};
+
+// The leader holds the group's id until it is reaped, so this never hits strangers.
+void KillGroup(pid_t pid) { ::kill(-pid, SIGKILL); }
+
+// For where nobody can wait: the loop is gone. What does not die in time is left to init.
+void KillAndReap(pid_t pid, int pidfd) {
+  KillGroup(pid);
+  pollfd poll_fd{pidfd, POLLIN, 0};
+  ::poll(&poll_fd, 1, kReapPatienceMs);
+  siginfo_t info{};
+  ::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG);
+}
+
+// A started child that nobody looks after yet.
+struct Started {
+  explicit Started(std::shared_ptr<void> t) : token(std::move(t)) {}
+  ~Started() {
+    if (pid > 0) KillAndReap(pid, pidfd.get());
+  }
+  std::shared_ptr<void> token;  // says that the run is not over
+  std::string fault;
+  pid_t pid = 0;
+  Fd pidfd;
+  Fd output;
+  Fd error_output;
+};
+
+class SpawnSettings {
+ public:
+  SpawnSettings(int output, int error_output) {
+    ::posix_spawn_file_actions_init(&actions_);
+    ::posix_spawn_file_actions_addopen(&actions_, 0, "/dev/null", O_RDONLY, 0);
+    ::posix_spawn_file_actions_adddup2(&actions_, output, 1);
+    ::posix_spawn_file_actions_adddup2(&actions_, error_output, 2);
+    ::posix_spawn_file_actions_addclosefrom_np(&actions_, 3);
+    ::posix_spawn_file_actions_addchdir_np(&actions_, "/");
+    ::posix_spawnattr_init(&attributes_);
+    sigset_t signals;
+    ::sigemptyset(&signals);
+    ::posix_spawnattr_setsigmask(&attributes_, &signals);
+    // Ignored signals would stay ignored across the exec.
+    for (const int signal : {SIGPIPE, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGCHLD}) {
+      ::sigaddset(&signals, signal);
+    }
+    ::posix_spawnattr_setsigdefault(&attributes_, &signals);
+    ::posix_spawnattr_setpgroup(&attributes_, 0);
+    ::posix_spawnattr_setflags(
+        &attributes_, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+  }
+  SpawnSettings(const SpawnSettings&) = delete;
+  ~SpawnSettings() {
+    ::posix_spawnattr_destroy(&attributes_);
+    ::posix_spawn_file_actions_destroy(&actions_);
+  }
+  const posix_spawn_file_actions_t* actions() const { return &actions_; }
+  const posix_spawnattr_t* attributes() const { return &attributes_; }
+
+ private:
+  posix_spawn_file_actions_t actions_;
+  posix_spawnattr_t attributes_;
+};
+
+std::vector<char*> Pointers(std::vector<std::string>& strings) {
+  std::vector<char*> pointers;
+  for (std::string& text : strings) pointers.push_back(text.data());
+  pointers.push_back(nullptr);
+  return pointers;
+}
+
+std::vector<std::string> EnvironmentOf(const Command& command) {
+  std::vector<std::pair<std::string, std::string>> variables = {
+      {"PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
+      {"LANG", "C.UTF-8"}};
+  for (const auto& variable : command.environment) {
+    std::erase_if(variables, [&](const auto& ours) { return ours.first == variable.first; });
+    variables.push_back(variable);
+  }
+  std::vector<std::string> lines;
+  for (const auto& [key, value] : variables) lines.push_back(key + "=" + value);
+  return lines;
+}
+
+bool MakePipe(Fd& read_end, Fd& write_end) {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) return false;
+  read_end = Fd(ends[0]);
+  write_end = Fd(ends[1]);
+  return ::fcntl(ends[0], F_SETFL, O_NONBLOCK) == 0;
+}
+
+// Blocks until the program's exec is done. posix_spawn, because a fork of a program with threads
+// may do next to nothing safely before its exec.
+std::shared_ptr<Started> Start(const Command& command, std::shared_ptr<void> token) {
+  auto started = std::make_shared<Started>(std::move(token));
+  const FileTrust trust = ExamineProgram(command.argv.front());
+  if (!trust.reason.empty()) {
+    started->fault = trust.writable_by_others ? "refused to run: " + trust.reason : trust.reason;
+    return started;
+  }
+  const std::string cannot =
+      "cannot start `" + OneLine(command.argv.front(), kMaxNameInText) + "`: ";
+  Fd output;
+  Fd error_output;
+  if (!MakePipe(started->output, output) || !MakePipe(started->error_output, error_output)) {
+    started->fault = cannot + ErrorText(errno);
+    return started;
+  }
+  std::vector<std::string> argv = command.argv;
+  std::vector<std::string> environment = EnvironmentOf(command);
+  const SpawnSettings settings(output.get(), error_output.get());
+  pid_t pid = 0;
+  const int error =
+      ::posix_spawn(&pid, argv.front().c_str(), settings.actions(), settings.attributes(),
+                    Pointers(argv).data(), Pointers(environment).data());
+  if (error != 0) {
+    started->fault = cannot + ErrorText(error);
+    return started;
+  }
+  started->pid = pid;
+  started->pidfd = Fd(::pidfd_open(pid, 0));
+  if (started->pidfd.get() < 0) started->fault = cannot + "pidfd_open: " + ErrorText(errno);
+  return started;
+}
+
+// --- Looking after ------------------------------------------------------------------------------
+
+// One end of a pipe and what came out of it.
+struct Stream {
+  Stream(const boost::asio::any_io_executor& executor, int fd, size_t max)
+      : descriptor(executor, fd), limit(max) {}
+  stream_descriptor descriptor;
+  size_t limit;
+  std::string text;
+  bool cut = false;
+
+  // Reads what is there, for a while. False at the end of the stream.
+  bool Read() {
+    std::array<char, kReadBytes> buffer;
+    for (int i = 0; i < kReadsInARow; ++i) {
+      const ssize_t size = ::read(descriptor.native_handle(), buffer.data(), buffer.size());
+      if (size < 0) return errno == EAGAIN || errno == EINTR;
+      if (size == 0) return false;
+      const size_t room = std::min(limit - text.size(), static_cast<size_t>(size));
+      text.append(buffer.data(), room);
+      if (room < static_cast<size_t>(size)) cut = true;
+    }
+    return true;
+  }
+};
+
+// A running child. Its handlers keep it alive until it is reaped, also after it was abandoned.
+class Child : public std::enable_shared_from_this<Child> {
+ public:
+  Child(const boost::asio::any_io_executor& executor, Started& started)
+      : pid_(std::exchange(started.pid, 0)),
+        exit_(executor, started.pidfd.Release()),
+        output_(executor, started.output.Release(), kMaxStdoutBytes),
+        error_output_(executor, started.error_output.Release(), kMaxStderrBytes),
+        over_(executor, boost::asio::steady_timer::time_point::max()),
+        token_(std::move(started.token)) {}
+
+  ~Child() {
+    if (pid_ > 0) KillAndReap(pid_, exit_.native_handle());
+  }
+
+  void Watch() {
+    WatchStream(output_);
+    WatchStream(error_output_);
+    exit_.async_wait(stream_descriptor::wait_read,
+                     [self = shared_from_this()](const boost::system::error_code& error) {
+                       if (!error) self->OnExit();
+                     });
+  }
+
+  // Ends it: nobody waits for it any more.
+  void Abandon() {
+    if (pid_ <= 0) return;
+    KillGroup(pid_);
+    CloseStreams();
+  }
+
+  bool over() const { return pid_ <= 0; }
+  boost::asio::steady_timer& over_timer() { return over_; }  // cancelled when it is over
+
+  Finished Take() {
+    finished_.output = std::move(output_.text);
+    finished_.output_cut = output_.cut;
+    finished_.error_output = std::move(error_output_.text);
+    return std::move(finished_);
+  }
+
+ private:
+  void WatchStream(Stream& stream) {
+    stream.descriptor.async_wait(
+        stream_descriptor::wait_read,
+        [self = shared_from_this(), &stream](const boost::system::error_code& error) {
+          if (error || !stream.descriptor.is_open() || !stream.Read()) return;
+          self->WatchStream(stream);
+        });
+  }
+
+  void CloseStreams() {
+    boost::system::error_code ignored;  // a pipe's read end has nothing to lose
+    output_.descriptor.close(ignored);
+    error_output_.descriptor.close(ignored);
+  }
+
+  void OnExit() {
+    KillGroup(pid_);  // what it left behind must not outlive the answer
+    if (output_.descriptor.is_open()) output_.Read();
+    if (error_output_.descriptor.is_open()) error_output_.Read();
+    CloseStreams();
+    siginfo_t info{};
+    if (::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG) != 0) {
+      finished_.fault = "cannot tell how the program ended: " + ErrorText(errno);
+    } else if (info.si_code == CLD_EXITED) {
+      finished_.exit_code = info.si_status;
+    } else {
+      finished_.signal = info.si_status;
+    }
+    pid_ = 0;
+    token_.reset();
+    over_.cancel();
+  }
+
+  pid_t pid_;  // 0 when it is reaped
+  stream_descriptor exit_;
+  Stream output_;
+  Stream error_output_;
+  boost::asio::steady_timer over_;
+  std::shared_ptr<void> token_;
+  Finished finished_;
+};
+
+// Stands in the coroutine's frame: however that ends, the child ends with it.
+struct Leash {
+  ~Leash() { child->Abandon(); }
+  std::shared_ptr<Child> child;
+};
+
+}  // namespace
+
+Subprocess::Subprocess(Command command, World& world)
+    : command_(std::make_shared<const Command>(std::move(command))), world_(world) {}
+
+boost::asio::awaitable<Finished> Subprocess::Run() {
+  Finished finished;
+  if (!last_run_.expired()) {
+    finished.fault = "the last run was killed but has not ended yet; not started again";
+    co_return finished;
+  }
+  std::shared_ptr<void> token = std::make_shared<char>();
+  last_run_ = token;
+  // The token goes on with the run; a copy left behind here would outlive it.
+  std::function<std::shared_ptr<Started>()> work = [command = command_,
+                                                    token = std::move(token)]() mutable {
+    return Start(*command, std::move(token));
+  };
+  const auto started = co_await OnPool<std::shared_ptr<Started>>(world_.pool, std::move(work));
+  if (!started->fault.empty()) {
+    finished.fault = started->fault;
+    co_return finished;
+  }
+  const auto child = std::make_shared<Child>(world_.executor, *started);
+  const Leash leash{child};
+  child->Watch();
+  while (!child->over()) {
+    boost::system::error_code ignored;
+    co_await child->over_timer().async_wait(
+        boost::asio::redirect_error(boost::asio::use_awaitable, ignored));
+  }
+  co_return child->Take();
+}
+
+}  // namespace oppetid::agent

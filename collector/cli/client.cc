@@ -1,0 +1,149 @@
+#include "collector/cli/client.h"
+
+#include <sys/stat.h>
+
+#include <boost/asio/connect.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http/empty_body.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/read.hpp>
+#include <boost/beast/http/string_body.hpp>
+#include <boost/beast/http/write.hpp>
+#include <boost/url/encode.hpp>
+#include <boost/url/parse.hpp>
+#include <boost/url/rfc/unreserved_chars.hpp>
+#include <iostream>
+
+#include "absl/strings/str_cat.h"
+#include "common/file.h"
+
+namespace oppetid::collector {
+namespace {
+
+namespace http = boost::beast::http;
+using Unix = boost::asio::local::stream_protocol;
+using boost::asio::ip::tcp;
+
+constexpr uint64_t kMaxAnswerBytes = 2'000'000'000;  // a year's history of a large room
+constexpr timeval kTimeout{60, 0};
+constexpr char kDefaultSocket[] = "/run/oppetid/admin.sock";
+
+template <typename Socket>
+absl::StatusOr<Reply> Exchange(Socket& socket, const std::string& method, const std::string& target,
+                               const std::string& token) {
+  ::setsockopt(socket.native_handle(), SOL_SOCKET, SO_RCVTIMEO, &kTimeout, sizeof kTimeout);
+  http::request<http::empty_body> request;
+  request.method_string(method);
+  request.target(target);
+  request.version(11);
+  request.set(http::field::host, "oppetid");
+  request.keep_alive(false);
+  if (!token.empty()) request.set(http::field::authorization, "Bearer " + token);
+  if (method == "POST") request.content_length(0);
+  boost::system::error_code error;
+  http::write(socket, request, error);
+  if (error) return absl::UnavailableError("cannot ask the collector: " + error.message());
+  boost::beast::flat_buffer buffer;
+  http::response_parser<http::string_body> parser;
+  parser.body_limit(kMaxAnswerBytes);
+  http::read(socket, buffer, parser, error);
+  if (error) return absl::UnavailableError("no whole answer from the collector: " + error.message());
+  return Reply{static_cast<int>(parser.get().result_int()), std::move(parser.get().body())};
+}
+
+bool Exists(const std::string& path) {
+  struct stat info {};
+  return ::stat(path.c_str(), &info) == 0;
+}
+
+std::string SocketPath(const CollectorAddress& address) {
+  if (!address.socket.empty()) return address.socket;
+  if (address.state.empty()) return kDefaultSocket;
+  const std::string nested = address.state + "/collector/admin.sock";
+  return Exists(nested) ? nested : address.state + "/admin.sock";
+}
+
+absl::StatusOr<Reply> CallUnix(const CollectorAddress& address, const std::string& method,
+                               const std::string& target) {
+  const std::string path = SocketPath(address);
+  boost::asio::io_context io;
+  Unix::socket socket(io);
+  boost::system::error_code error;
+  if (path.size() >= sizeof(sockaddr_un::sun_path)) {
+    return absl::InvalidArgumentError(path + ": too long for a socket's path");
+  }
+  socket.connect(Unix::endpoint(path), error);
+  if (error) {
+    return absl::UnavailableError(absl::StrCat(
+        "cannot reach the collector at ", path, ": ", error.message(),
+        error == boost::system::errc::permission_denied
+            ? " (are you in the group oppetid-admin?)"
+            : " (is it running? --state, --socket or --url say where it is)"));
+  }
+  return Exchange(socket, method, target, "");
+}
+
+absl::StatusOr<Reply> CallTcp(const CollectorAddress& address, const std::string& method,
+                              const std::string& target) {
+  const auto url = boost::urls::parse_uri(address.url);
+  if (!url || url->scheme() != "http") {
+    return absl::InvalidArgumentError(absl::StrCat(address.url, " is not an http:// address"));
+  }
+  std::string token;
+  if (!address.token_file.empty()) {
+    auto content = ReadSecretFile(address.token_file);
+    if (!content.ok()) return content.status();
+    token = content->substr(0, content->find_first_of("\r\n"));
+  }
+  boost::asio::io_context io;
+  tcp::resolver resolver(io);
+  tcp::socket socket(io);
+  boost::system::error_code error;
+  const std::string host(url->host_address());
+  const std::string port(url->has_port() ? std::string(url->port()) : "80");
+  const auto found = resolver.resolve(host, port, error);
+  if (!error) boost::asio::connect(socket, found, error);
+  if (error) return absl::UnavailableError("cannot reach " + address.url + ": " + error.message());
+  return Exchange(socket, method, target, token);
+}
+
+}  // namespace
+
+void AddAddressOptions(CLI::App& command, CollectorAddress& address) {
+  auto* state = command.add_option("--state", address.state, "State directory of the collector");
+  auto* socket = command.add_option("--socket", address.socket,
+                                    "Path of its admin.sock (default /run/oppetid/admin.sock)");
+  auto* url = command.add_option("--url", address.url, "Its HTTP address, http://host:port");
+  command.add_option("--token-file", address.token_file, "File with a read token, for --url");
+  state->excludes(socket, url);
+  socket->excludes(url);
+}
+
+absl::StatusOr<Reply> Call(const CollectorAddress& address, const std::string& method,
+                           const std::string& target) {
+  return address.url.empty() ? CallUnix(address, method, target) : CallTcp(address, method, target);
+}
+
+absl::StatusOr<std::string> Fetch(const CollectorAddress& address, const std::string& method,
+                                  const std::string& target) {
+  auto reply = Call(address, method, target);
+  if (!reply.ok()) return reply.status();
+  if (reply->status / 100 == 2) return std::move(reply->body);
+  std::string words = reply->body.substr(0, reply->body.find('\n'));
+  return absl::FailedPreconditionError(
+      absl::StrCat(words.empty() ? "refused" : words, " (HTTP ", reply->status, ")"));
+}
+
+std::string UrlEncode(const std::string& text) {
+  return boost::urls::encode(text, boost::urls::unreserved_chars);
+}
+
+int Fail(const absl::Status& status) {
+  std::cerr << "oppetid: " << status.message() << "\n";
+  return 1;
+}
+
+}  // namespace oppetid::collector

@@ -1,0 +1,190 @@
+#include "collector/collector.h"
+
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <csignal>
+#include <iostream>
+#include <optional>
+
+#include "collector/api.h"
+#include "collector/config.h"
+#include "collector/grpc_server.h"
+#include "collector/hub.h"
+#include "collector/ledger/sqlite.h"
+#include "collector/ledger_thread.h"
+#include "collector/web/http_server.h"
+#include "common/file.h"
+#include "common/log.h"
+
+namespace oppetid::collector {
+namespace {
+
+// Scrapes being rendered and exports being read at a time.
+constexpr size_t kHttpThreads = 2;
+constexpr Millis kTickEvery{1'000};
+// Everything after a signal must be done by then.
+constexpr Millis kStopWithin{10'000};
+// A descriptor per agent and per waiting connection.
+constexpr rlim_t kDescriptors = 65'536;
+
+std::optional<CollectorConfig> Load(const std::string& file) {
+  const auto text = ReadFile(file);
+  if (!text.ok()) {
+    std::cerr << text.status().message() << "\n";
+    return std::nullopt;
+  }
+  Faults faults(file);
+  CollectorConfig config = ReadCollectorConfig(*text, faults);
+  if (faults.empty()) return config;
+  for (const std::string& line : faults.lines()) std::cerr << line << "\n";
+  return std::nullopt;
+}
+
+void RaiseDescriptorLimit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = std::min(std::max(limit.rlim_cur, kDescriptors), limit.rlim_max);
+  if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) LogWarning("cannot raise the limit of open files");
+}
+
+class Collector {
+ public:
+  explicit Collector(CollectorConfig config) : config_(std::move(config)), counters_(clock_) {}
+
+  int Run() {
+    if (const absl::Status status = Start(); !status.ok()) {
+      LogError("cannot start", {{"error", std::string(status.message())}});
+      return 1;
+    }
+    signals_.async_wait([this](boost::system::error_code error, int) {
+      if (!error) Stop();
+    });
+    Tick();
+    io_.run();
+    LogInfo("stopped");
+    return 0;
+  }
+
+ private:
+  absl::Status Start() {
+    RaiseDescriptorLimit();
+    ::mkdir(config_.state.c_str(), 0700);  // if that fails, the lock below says why
+    auto lock = LockFile::Take(config_.state + "/collector.lock");
+    if (!lock.ok()) return lock.status();
+    lock_.emplace(*std::move(lock));
+    auto ledger = OpenSqliteLedger(config_.state + "/ledger.sqlite");
+    if (!ledger.ok()) return ledger.status();
+    ledger_ = *std::move(ledger);
+    auto reader = ledger_->OpenReader();
+    if (!reader.ok()) return reader.status();
+    const auto stored = (*reader)->Agents();
+    if (!stored.ok()) return stored.status();
+    ledger_thread_.emplace(*ledger_, io_.get_executor());
+    hub_.emplace(clock_, *ledger_thread_, counters_, ledger_->id(), *stored);
+    api_.emplace(*hub_, *ledger_, counters_, clock_, config_.anonymous);
+    if (auto status = StartGrpc(); !status.ok()) return status;
+    http_.emplace(io_.get_executor(), pool_, [this](HttpRequest request, HttpDone done) {
+      api_->Handle(std::move(request), std::move(done));
+    });
+    if (auto status = http_->ListenTcp(config_.http); !status.ok()) return status;
+    const std::string socket = config_.state + "/admin.sock";
+    if (auto status = http_->ListenUnix(socket, 0660, config_.admin_group); !status.ok()) {
+      return status;
+    }
+    LogInfo("started", {{"version", OPPETID_VERSION},
+                        {"ledger", ledger_->id()},
+                        {"grpc_port", static_cast<int>(grpc_->port())},
+                        {"http_port", static_cast<int>(http_->port())},
+                        {"agents_known", static_cast<uint64_t>(stored->size())}});
+    return absl::OkStatus();
+  }
+
+  absl::Status StartGrpc() {
+    const auto ca = ReadFile(config_.ca);
+    if (!ca.ok()) return ca.status();
+    const auto certificate = ReadFile(config_.certificate);
+    if (!certificate.ok()) return certificate.status();
+    const auto key = ReadSecretFile(config_.key);
+    if (!key.ok()) return key.status();
+    auto verifier = PeerVerifier::Make(*ca, config_.trust_domain);
+    if (!verifier.ok()) return verifier.status();
+    verifier_.emplace(*std::move(verifier));
+    auto server = GrpcServer::Start({config_.grpc, *ca, *certificate, *key}, io_.get_executor(),
+                                    *hub_, *verifier_, clock_, counters_);
+    if (!server.ok()) return server.status();
+    grpc_ = *std::move(server);
+    return absl::OkStatus();
+  }
+
+  void Tick() {
+    hub_->Tick();
+    tick_.expires_after(kTickEvery);
+    tick_.async_wait([this](boost::system::error_code error) {
+      if (!error) Tick();
+    });
+  }
+
+  // One way down: no intake, what memory knows made durable, out when no work is left.
+  void Stop() {
+    tick_.cancel();
+    give_up_.expires_after(kStopWithin);
+    give_up_.async_wait([this](boost::system::error_code error) {
+      if (error) return;
+      LogWarning("stopping took too long");
+      io_.stop();
+    });
+    http_->Close();
+    // Ending the streams needs this thread to go on, so gRPC is waited for elsewhere.
+    pool_.Post([this] {
+      grpc_->Shutdown();
+      boost::asio::post(io_, [this] {
+        hub_->Flush([this](const absl::Status& status) {
+          if (!status.ok()) {
+            LogError("open runs are not saved", {{"error", std::string(status.message())}});
+          }
+          give_up_.cancel();
+          io_.stop();
+        });
+      });
+    });
+  }
+
+  CollectorConfig config_;
+  SystemClock clock_;
+  Counters counters_;
+  BlockingPool pool_{"http-pool", kHttpThreads};
+  boost::asio::io_context io_{1};
+  std::optional<LockFile> lock_;
+  std::unique_ptr<Ledger> ledger_;
+  std::optional<LedgerThread> ledger_thread_;
+  std::optional<Hub> hub_;
+  std::optional<Api> api_;
+  std::optional<PeerVerifier> verifier_;
+  std::unique_ptr<GrpcServer> grpc_;
+  std::optional<HttpServer> http_;
+  boost::asio::signal_set signals_{io_, SIGTERM, SIGINT};
+  boost::asio::steady_timer tick_{io_};
+  boost::asio::steady_timer give_up_{io_};
+};
+
+}  // namespace
+
+int RunCollector(const std::string& config_file) {
+  std::signal(SIGPIPE, SIG_IGN);
+  auto config = Load(config_file);
+  if (!config) return 2;
+  Collector collector(*std::move(config));
+  return collector.Run();
+}
+
+int CheckCollectorConfig(const std::string& config_file) {
+  if (!Load(config_file)) return 2;
+  std::cout << config_file << ": fine\n";
+  return 0;
+}
+
+}  // namespace oppetid::collector

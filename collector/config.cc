@@ -1,0 +1,67 @@
+#include "collector/config.h"
+
+#include <boost/asio/ip/address.hpp>
+#include <charconv>
+#include <optional>
+
+#include "common/text.h"
+
+namespace oppetid::collector {
+namespace {
+
+// The address of "ip:port", or nothing.
+std::optional<boost::asio::ip::address> IpOf(const std::string& text) {
+  const size_t colon = text.rfind(':');
+  if (colon == std::string::npos) return std::nullopt;
+  boost::system::error_code error;
+  const auto ip = boost::asio::ip::make_address(text.substr(0, colon), error);
+  uint16_t port = 0;
+  const char* end = text.data() + text.size();
+  const auto parsed = std::from_chars(text.data() + colon + 1, end, port);
+  if (error || parsed.ec != std::errc() || parsed.ptr != end) return std::nullopt;
+  return ip;
+}
+
+}  // namespace
+
+CollectorConfig ReadCollectorConfig(std::string_view text, Faults& faults) {
+  CollectorConfig config;
+  const Yaml root = ParseYaml(text, faults);
+  if (root.kind == Yaml::Kind::kNull && !faults.empty()) return config;
+  YamlMap map(root, faults);
+  config.state = map.RequiredString("state");
+  config.grpc = map.String("grpc", "127.0.0.1:9861");
+  if (!IpOf(config.grpc)) map.Fault("grpc", "`grpc`: expected ip:port, as in 127.0.0.1:9861");
+  config.http = "127.0.0.1:9860";
+  if (auto http = map.Map("http")) {
+    config.http = http->String("listen", config.http);
+    config.anonymous = http->Bool("anonymous", false);
+    const auto ip = IpOf(config.http);
+    if (!ip) {
+      http->Fault("listen", "`listen`: expected ip:port, as in 127.0.0.1:9860");
+    } else if (!ip->is_loopback()) {
+      http->Fault("listen",
+                  "`listen`: only loopback addresses are allowed; to read from elsewhere, put a "
+                  "TLS proxy that authenticates in front");
+    }
+    http->Finish();
+  }
+  config.trust_domain = map.String("trust_domain", "oppetid.local");
+  if (!IsId(config.trust_domain)) {
+    map.Fault("trust_domain", "`trust_domain`: 1 to 63 of a-z, 0-9, - and .");
+  }
+  config.admin_group = map.String("admin_group", "oppetid-admin");
+  config.ca = config.state + "/ca.pem";
+  config.certificate = config.state + "/server.pem";
+  config.key = config.state + "/server.key";
+  if (auto tls = map.Map("tls")) {
+    config.ca = tls->String("ca", config.ca);
+    config.certificate = tls->String("certificate", config.certificate);
+    config.key = tls->String("key", config.key);
+    tls->Finish();
+  }
+  map.Finish();
+  return config;
+}
+
+}  // namespace oppetid::collector

@@ -1,0 +1,22 @@
+// collector.yaml: where the collector listens and keeps its state. Read strictly, all faults at once.
+#pragma once
+
+#include <string>
+
+#include "common/yaml.h"
+
+namespace oppetid::collector {
+
+struct CollectorConfig {
+  std::string state;         // directory: ledger.sqlite, admin.sock, server.pem …
+  std::string grpc;          // ip:port for agents; loopback unless configured
+  std::string http;          // ip:port for Prometheus and people; loopback only
+  bool anonymous = false;    // whether loopback may read without a token
+  std::string trust_domain;  // of the SPIFFE ids in certificates
+  std::string ca, certificate, key;
+  std::string admin_group;   // may use admin.sock
+};
+
+CollectorConfig ReadCollectorConfig(std::string_view text, Faults& faults);
+
+}  // namespace oppetid::collector

@@ -1,0 +1,293 @@
+#include "collector/hub.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "common/limits.h"
+#include "common/log.h"
+
+namespace oppetid::collector {
+namespace {
+
+// Open runs may lag this much in the ledger: every Snapshot brings them again.
+constexpr Millis kRowsEvery{60'000};
+constexpr Millis kHelloWithin{10'000};
+// Two agents with one identity (ARCHITECTURE.md, "The stream").
+constexpr Millis kTakeOverWindow{300'000};
+constexpr size_t kTakeOversAllowed = 3;
+constexpr Millis kRefusedFor{300'000};
+// Runs waiting for a ledger that cannot be written; beyond this streams end and agents send again.
+constexpr size_t kMaxWaitingRuns = 200'000;
+
+}  // namespace
+
+Hub::Hub(const Clock& clock, LedgerWriter& writer, Counters& counters, std::string ledger_id,
+         const std::vector<AgentRow>& stored)
+    : clock_(clock),
+      writer_(writer),
+      counters_(counters),
+      ledger_id_(std::move(ledger_id)),
+      started_(clock.SteadyNow()),
+      next_rows_(started_ + kRowsEvery) {
+  for (const AgentRow& row : stored) {
+    agents_.emplace(row.host, std::make_unique<AgentState>(row, counters));
+  }
+  counters_.ledger_writable.Set(1);
+}
+
+Hub::SessionId Hub::Open(const Peer& peer, std::shared_ptr<SessionLink> link) {
+  const SessionId id = next_session_++;
+  sessions_.emplace(id, Session{peer, std::move(link), clock_.SteadyNow(), nullptr});
+  counters_.streams.Set(static_cast<double>(sessions_.size()));
+  return id;
+}
+
+void Hub::OnClosed(SessionId id) {
+  const auto found = sessions_.find(id);
+  if (found == sessions_.end()) return;
+  AgentState* agent = found->second.agent;
+  if (agent != nullptr && session_of_host_[agent->host()] == id) {
+    session_of_host_.erase(agent->host());
+    agent->set_connected(false);
+  }
+  sessions_.erase(found);
+  counters_.streams.Set(static_cast<double>(sessions_.size()));
+}
+
+void Hub::Refuse(SessionId id, Reason reason, std::string_view detail) {
+  Session& session = sessions_.at(id);
+  counters_.Reject(reason, session.peer.identity.host, detail);
+  session.link->Close(absl::InvalidArgumentError(absl::StrCat("refused: ", reason)));
+  OnClosed(id);
+}
+
+void Hub::OnFrame(SessionId id, const v1::AgentFrame& frame) {
+  const auto found = sessions_.find(id);
+  if (found == sessions_.end()) return;  // a frame that crossed with our closing
+  Session& session = found->second;
+  counters_.frames.Increment();
+  if (frame.has_hello() != (session.agent == nullptr)) {
+    Refuse(id, session.agent == nullptr ? "hello_missing" : "hello_twice");
+    return;
+  }
+  if (frame.has_hello()) {
+    OnHello(id, session, frame.hello());
+  } else if (frame.has_snapshot()) {
+    session.agent->Seen(clock_.Now(), clock_.SteadyNow());
+    session.agent->OnSnapshot(frame.snapshot(), clock_.Now(), next_batch_.get());
+  } else if (frame.has_facts()) {
+    session.agent->Seen(clock_.Now(), clock_.SteadyNow());
+    OnFacts(id, session, frame.facts());
+  } else {
+    counters_.Reject("unknown_frame", session.peer.identity.host);
+  }
+  CommitNext();
+}
+
+void Hub::OnHello(SessionId id, Session& session, const v1::Hello& hello) {
+  const Identity& identity = session.peer.identity;
+  if (const Reason reason = AgentState::Validate(hello); reason != kAccepted) {
+    Refuse(id, reason);
+    return;
+  }
+  auto& agent = agents_[identity.host];
+  if (agent == nullptr) {
+    agent = std::make_unique<AgentState>(identity.municipality, identity.host, counters_);
+  } else if (agent->municipality() != identity.municipality) {
+    Refuse(id, "host_of_another_municipality", agent->municipality());
+    return;
+  }
+  const auto other = session_of_host_.find(identity.host);
+  if (other != session_of_host_.end()) {
+    if (!MayTakeOver(identity.host, hello.epochs(hello.epochs_size() - 1).epoch())) {
+      Refuse(id, "duplicate_identity");
+      return;
+    }
+    const SessionId old = other->second;
+    sessions_.at(old).link->Close(absl::AbortedError("a newer stream of this agent took over"));
+    OnClosed(old);
+  }
+  agent->set_duplicate(false);
+  session.agent = agent.get();
+  session_of_host_[identity.host] = id;
+  const Instant now = clock_.Now();
+  agent->Seen(now, clock_.SteadyNow());
+  agent->OnHello(hello, session.peer, now, next_batch_.get());
+  v1::CollectorFrame frame;
+  v1::Welcome* welcome = frame.mutable_welcome();
+  welcome->set_ledger_id(ledger_id_);
+  welcome->set_now_ms(ToUnixMillis(now));
+  welcome->mutable_limits()->set_series(limits::kSeries);
+  welcome->mutable_limits()->set_frames_unacked(limits::kFramesUnacked);
+  welcome->mutable_limits()->set_facts_per_frame(limits::kFactsPerFrame);
+  for (v1::Watermark& mark : agent->Watermarks(hello)) {
+    *welcome->add_watermarks() = std::move(mark);
+  }
+  session.link->Send(frame);
+  LogInfo("agent connected", {{"municipality", identity.municipality},
+                              {"host", identity.host},
+                              {"version", hello.version()},
+                              {"checks", hello.checks_size()}});
+}
+
+// The newer of two streams takes over; when different agents do so again and again, it is refused.
+bool Hub::MayTakeOver(const std::string& host, uint64_t epoch) {
+  const Steady now = clock_.SteadyNow();
+  const auto refused = refused_until_.find(host);
+  if (refused != refused_until_.end() && now < refused->second) return false;
+  auto& recent = take_overs_[host];
+  while (!recent.empty() && now - recent.front().at > kTakeOverWindow) recent.pop_front();
+  const bool another = recent.empty() || recent.back().epoch != epoch;
+  if (another) recent.push_back({now, epoch});
+  if (recent.size() <= kTakeOversAllowed) return true;
+  recent.clear();
+  refused_until_[host] = now + kRefusedFor;
+  agents_.at(host)->set_duplicate(true);
+  LogError("two agents claim one identity; the newer is refused for five minutes",
+           {{"host", host}});
+  return false;
+}
+
+void Hub::OnFacts(SessionId id, Session& session, const v1::Facts& facts) {
+  if (!writable_.ok()) {
+    // Not applied, not acked; the stream ends, so that the agent sends them again.
+    Refuse(id, "ledger_not_writable");
+    return;
+  }
+  PendingAck ack{id, facts.epoch(), 0, 0, clock_.SteadyNow()};
+  const Reason reason =
+      session.agent->OnFacts(facts, clock_.Now(), next_batch_.get(), &ack.refused);
+  if (reason != kAccepted) {
+    Refuse(id, reason);
+    return;
+  }
+  ack.last_sequence = facts.first_sequence() + static_cast<uint64_t>(facts.facts_size()) - 1;
+  next_acks_.push_back(ack);
+}
+
+void Hub::CommitNext() {
+  if (committing_) return;
+  if (batch_ == nullptr) {
+    if (next_batch_->runs.empty() && next_batch_->gaps.empty() && next_acks_.empty() &&
+        !flush_wanted_) {
+      return;
+    }
+    // Watermarks and the facts they stand for go into one transaction.
+    AddRows();
+    batch_ = std::exchange(next_batch_, std::make_shared<Batch>());
+    acks_ = std::exchange(next_acks_, {});
+    flushes_ = std::exchange(next_flushes_, {});
+    flush_wanted_ = false;
+  }
+  committing_ = true;
+  commit_started_ = clock_.SteadyNow();
+  writer_.Commit(batch_, clock_.Now(), [this](const absl::Status& status) { OnCommitted(status); });
+}
+
+void Hub::AddRows() {
+  for (const auto& [host, agent] : agents_) {
+    if (!agent->watermark_moved() && !(flush_wanted_ && agent->dirty())) continue;
+    next_batch_->agents.push_back(agent->Row());
+    agent->set_clean();
+  }
+  if (flush_wanted_) next_rows_ = clock_.SteadyNow() + kRowsEvery;
+}
+
+void Hub::OnCommitted(const absl::Status& status) {
+  committing_ = false;
+  const Steady now = clock_.SteadyNow();
+  counters_.commit_seconds.Observe(std::chrono::duration<double>(now - commit_started_).count());
+  if (!status.ok()) {
+    counters_.ledger_rollback.Increment();
+    if (writable_.ok()) LogError("cannot write the ledger", {{"error", std::string(status.message())}});
+    writable_ = status;
+    counters_.ledger_writable.Set(0);
+    for (auto& done : std::exchange(flushes_, {})) done(status);
+    return;  // Tick tries again
+  }
+  if (!writable_.ok()) LogInfo("the ledger can be written again");
+  writable_ = absl::OkStatus();
+  counters_.ledger_writable.Set(1);
+  batch_.reset();
+  for (const PendingAck& pending : std::exchange(acks_, {})) {
+    const auto session = sessions_.find(pending.session);
+    if (session == sessions_.end()) continue;
+    v1::CollectorFrame frame;
+    frame.mutable_ack()->set_epoch(pending.epoch);
+    frame.mutable_ack()->set_last_sequence(pending.last_sequence);
+    frame.mutable_ack()->set_refused(pending.refused);
+    frame.mutable_ack()->set_now_ms(ToUnixMillis(clock_.Now()));
+    session->second.link->Send(frame);
+    counters_.ack_seconds.Observe(std::chrono::duration<double>(now - pending.received).count());
+  }
+  for (auto& done : std::exchange(flushes_, {})) done(absl::OkStatus());
+  CommitNext();
+}
+
+void Hub::Tick() {
+  const Steady now = clock_.SteadyNow();
+  if (!writable_.ok() && next_batch_->runs.size() > kMaxWaitingRuns) {
+    // The agents still have it all; let them bring it again when the disk is well.
+    next_batch_ = std::make_shared<Batch>();
+    while (!sessions_.empty()) Refuse(sessions_.begin()->first, "ledger_not_writable");
+  }
+  for (auto it = refused_until_.begin(); it != refused_until_.end();) {
+    if (now < it->second) {
+      ++it;
+      continue;
+    }
+    agents_.at(it->first)->set_duplicate(false);
+    it = refused_until_.erase(it);
+  }
+  if (now >= next_rows_) flush_wanted_ = true;
+  RefuseSilent(now);
+  double series = 0;
+  for (const auto& [host, agent] : agents_) series += static_cast<double>(agent->series());
+  counters_.series.Set(series);
+  CommitNext();
+}
+
+// A stream that never says Hello costs memory and tells nothing.
+void Hub::RefuseSilent(Steady now) {
+  std::vector<SessionId> silent;
+  for (const auto& [id, session] : sessions_) {
+    if (session.agent == nullptr && now - session.opened > kHelloWithin) silent.push_back(id);
+  }
+  for (const SessionId id : silent) Refuse(id, "hello_missing");
+}
+
+void Hub::Flush(std::function<void(absl::Status)> done) {
+  next_flushes_.push_back(std::move(done));
+  flush_wanted_ = true;
+  CommitNext();
+}
+
+std::shared_ptr<const View> Hub::MakeView() const {
+  auto view = std::make_shared<View>();
+  view->at = clock_.Now();
+  const Steady now = clock_.SteadyNow();
+  for (const auto& [host, agent] : agents_) {
+    view->agents.push_back(agent->MakeView(view->at, now, started_));
+  }
+  std::stable_sort(view->agents.begin(), view->agents.end(), [](const auto& a, const auto& b) {
+    return a->municipality < b->municipality;
+  });
+  return view;
+}
+
+absl::Status Hub::CheckNow(const std::string& host, const std::string& check) {
+  const auto agent = agents_.find(host);
+  if (agent == agents_.end() || !agent->second->HasCheck(check)) {
+    return absl::NotFoundError(absl::StrCat("no check ", host, "/", check));
+  }
+  const auto session = session_of_host_.find(host);
+  if (session == session_of_host_.end()) {
+    return absl::UnavailableError(absl::StrCat("the agent of ", host, " is not connected"));
+  }
+  v1::CollectorFrame frame;
+  frame.mutable_check_now()->set_check(check);
+  sessions_.at(session->second).link->Send(frame);
+  return absl::OkStatus();
+}
+
+}  // namespace oppetid::collector

@@ -1,0 +1,123 @@
+// The collector without its edges: streams in, commits out, acks when they are durable, views.
+//
+// Frames that arrive while a commit is under way share the next one; no timer is involved. Frames
+// and completions come as calls; nothing here waits, reads a clock of its own, or touches a socket.
+// Threading: one thread. Ledger writer, clock and counters must outlive the hub.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "collector/agent_state.h"
+#include "collector/counters.h"
+#include "collector/ledger/ledger.h"
+#include "collector/view.h"
+#include "common/clock.h"
+#include "common/identity.h"
+#include "oppetid/v1/telemetry.pb.h"
+
+namespace oppetid::collector {
+
+// An agent's stream, as the hub sees it. Calls do not call back.
+class SessionLink {
+ public:
+  virtual ~SessionLink() = default;
+  virtual void Send(const v1::CollectorFrame& frame) = 0;
+  // Ends the stream with this status; no frame of it follows.
+  virtual void Close(const absl::Status& status) = 0;
+};
+
+// Commits batches, one at a time, somewhere else. `done` comes later, on the hub's thread.
+class LedgerWriter {
+ public:
+  virtual ~LedgerWriter() = default;
+  virtual void Commit(std::shared_ptr<const Batch> batch, Instant now,
+                      std::function<void(absl::Status)> done) = 0;
+};
+
+class Hub {
+ public:
+  using SessionId = uint64_t;
+
+  // `stored` is what the ledger knows of agents; their open runs count while they hold.
+  Hub(const Clock& clock, LedgerWriter& writer, Counters& counters, std::string ledger_id,
+      const std::vector<AgentRow>& stored);
+
+  // A stream of an authenticated peer. It must say Hello first.
+  SessionId Open(const Peer& peer, std::shared_ptr<SessionLink> link);
+  void OnFrame(SessionId session, const v1::AgentFrame& frame);
+  void OnClosed(SessionId session);
+
+  // Writes open runs that lag, retries a failed commit. Call about once a second.
+  void Tick();
+  // Everything that memory knows becomes durable; then `done`.
+  void Flush(std::function<void(absl::Status)> done);
+
+  std::shared_ptr<const View> MakeView() const;
+  // Asks the agent to attempt this check now. NotFound when there is no such check, Unavailable when
+  // its agent is not connected.
+  absl::Status CheckNow(const std::string& host, const std::string& check);
+
+  // OK, or why no facts can be taken.
+  const absl::Status& writable() const { return writable_; }
+
+ private:
+  struct Session {
+    Peer peer;
+    std::shared_ptr<SessionLink> link;
+    Steady opened;
+    AgentState* agent = nullptr;  // after Hello
+  };
+  struct PendingAck {
+    SessionId session;
+    uint64_t epoch;
+    uint64_t last_sequence;
+    uint32_t refused;
+    Steady received;
+  };
+  struct TakeOver {
+    Steady at;
+    uint64_t epoch;
+  };
+
+  void OnHello(SessionId id, Session& session, const v1::Hello& hello);
+  void OnFacts(SessionId id, Session& session, const v1::Facts& facts);
+  bool MayTakeOver(const std::string& host, uint64_t epoch);
+  void Refuse(SessionId id, Reason reason, std::string_view detail = "");
+  void CommitNext();
+  void OnCommitted(const absl::Status& status);
+  void AddRows();
+  void RefuseSilent(Steady now);
+
+  const Clock& clock_;
+  LedgerWriter& writer_;
+  Counters& counters_;
+  std::string ledger_id_;
+  Steady started_;
+  std::map<std::string, std::unique_ptr<AgentState>> agents_;  // by host
+  std::map<SessionId, Session> sessions_;
+  std::map<std::string, SessionId> session_of_host_;
+  std::map<std::string, std::deque<TakeOver>> take_overs_;
+  std::map<std::string, Steady> refused_until_;
+  SessionId next_session_ = 1;
+
+  std::shared_ptr<Batch> next_batch_ = std::make_shared<Batch>();
+  std::vector<PendingAck> next_acks_;
+  std::vector<std::function<void(absl::Status)>> next_flushes_;
+  bool flush_wanted_ = false;  // commit every row that lags, even if there is nothing else
+  // Under way, or failed and to be tried again.
+  std::shared_ptr<const Batch> batch_;
+  std::vector<PendingAck> acks_;
+  std::vector<std::function<void(absl::Status)>> flushes_;
+  bool committing_ = false;
+  Steady commit_started_{};
+  Steady next_rows_;
+  absl::Status writable_;
+};
+
+}  // namespace oppetid::collector

@@ -1,0 +1,113 @@
+// The ledger: the collector's only truth. Small interfaces per kind of fact, one transaction type.
+//
+// A Batch is applied whole or not at all, and durable when Commit returns OK; applying it again
+// changes nothing. Every engine must pass tests/contract/ledger_contract.h.
+// Threading: an engine's writing side belongs to one thread; Reader opens a side of its own for
+// another thread. Errors are values; what is already stored is never harmed by a failed Commit.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "common/instant.h"
+#include "common/state.h"
+
+namespace oppetid::collector {
+
+// What is known of a run. Its natural key is (host, check, since, state).
+//
+// A stored run is one span [since, to), or several pieces end to end: it grows in place only while it
+// has not run out by the collector's clock; what is learnt later becomes a piece of its own from the
+// old `to`, so that a report as known at an earlier time stays what it was.
+struct RunWrite {
+  std::string host;
+  std::string check;  // the check's own name
+  State state = State::kUnknown;
+  Instant since;
+  Instant to;  // last + valid_for
+  // Known before it ran out, only not yet written: grows in place whatever the clock says.
+  bool grow_in_place = false;
+};
+
+// Time of a check that is lost; its natural key is (host, check, from).
+struct GapWrite {
+  std::string host;
+  std::string check;
+  Instant from;
+  Instant to;
+  std::string reason;
+};
+
+// An open run as a restart of the collector needs it.
+struct StoredOpenRun {
+  std::string check;
+  State state = State::kUnknown;
+  Instant since;
+  Instant last;
+  Millis valid_for{};
+  std::string text;
+};
+
+// Everything about one agent that must outlive a restart; written as one row.
+struct AgentRow {
+  std::string host;  // unique in a ledger
+  std::string municipality;
+  Instant last_seen;
+  std::string version;
+  std::string os;
+  Millis interval{};
+  std::vector<StoredOpenRun> runs;
+  std::map<uint64_t, uint64_t> watermarks;  // epoch -> last sequence that is durable
+};
+
+struct Batch {
+  std::vector<RunWrite> runs;  // applied in this order
+  std::vector<GapWrite> gaps;
+  std::vector<AgentRow> agents;  // each replaces its host's earlier row
+  bool empty() const { return runs.empty() && gaps.empty() && agents.empty(); }
+};
+
+// One piece of a run, or a gap, as the history export shows it.
+struct Span {
+  std::string host;
+  std::string check;
+  State state = State::kUnknown;
+  Instant from;
+  Instant to;
+  Instant recorded_at;
+  bool gap = false;
+  std::string reason;
+};
+
+// Reads a committed state of the ledger.
+class LedgerReader {
+ public:
+  virtual ~LedgerReader() = default;
+  virtual absl::StatusOr<std::vector<AgentRow>> Agents() = 0;
+  // Every span that touches [from, to), open runs included, by host, check and from. Pieces that a
+  // later run of the same check has overtaken are left out: they decide nothing.
+  virtual absl::Status ForEachSpan(Instant from, Instant to,
+                                   const std::function<void(const Span&)>& visit) = 0;
+};
+
+class Ledger {
+ public:
+  virtual ~Ledger() = default;
+  // Stores all of it, recorded at `now`, or nothing.
+  virtual absl::Status Commit(const Batch& batch, Instant now) = 0;
+  // Random, made with the ledger; 32 hex digits.
+  virtual const std::string& id() const = 0;
+  // The newest recorded_at in it; a collector whose clock is behind this is not ready.
+  virtual Instant newest_record() const = 0;
+  virtual uint64_t bytes() const = 0;
+  virtual absl::StatusOr<std::unique_ptr<LedgerReader>> OpenReader() const = 0;
+};
+
+}  // namespace oppetid::collector

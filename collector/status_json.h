@@ -1,0 +1,18 @@
+// The status as JSON (GET /api/v1/status, `oppetid status --json`), from a View. Pure.
+#pragma once
+
+#include <string>
+
+#include "collector/ledger/ledger.h"
+#include "collector/view.h"
+
+namespace oppetid::collector {
+
+// {"at":…,"agents":[…],"checks":[…]}, sorted by municipality, host and check; instants with three
+// decimals; what is not known is null. `municipality` narrows to one; empty means all.
+std::string StatusJson(const View& view, const std::string& municipality);
+
+// One line of history.jsonl, newline included.
+std::string SpanJson(const Span& span);
+
+}  // namespace oppetid::collector

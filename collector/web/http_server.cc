@@ -1,0 +1,321 @@
+#include "collector/web/http_server.h"
+
+#include <grp.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/beast/core/basic_stream.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http/chunk_encode.hpp>
+#include <boost/beast/http/empty_body.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/read.hpp>
+#include <boost/beast/http/serializer.hpp>
+#include <boost/beast/http/string_body.hpp>
+#include <boost/beast/http/write.hpp>
+#include <boost/url/parse.hpp>
+#include <charconv>
+#include <type_traits>
+
+#include "absl/strings/str_cat.h"
+#include "common/log.h"
+
+namespace oppetid::collector {
+namespace {
+
+namespace beast = boost::beast;
+namespace http = beast::http;
+using boost::asio::ip::tcp;
+using Unix = boost::asio::local::stream_protocol;
+
+constexpr uint32_t kHeaderBytes = 16'384;
+constexpr uint64_t kBodyBytes = 1'000'000;  // a catalogue or a batch of tickets
+constexpr auto kIdle = std::chrono::seconds(30);
+constexpr size_t kMaxConnections = 256;  // Prometheus, a few dashboards, people
+
+// Deflates a stream of chunks as one gzip member (RFC 1952). Level 1: a scrape is repetitive.
+class Gzip {
+ public:
+  Gzip() { deflateInit2(&stream_, 1, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY); }
+  ~Gzip() { deflateEnd(&stream_); }
+  Gzip(const Gzip&) = delete;
+  Gzip& operator=(const Gzip&) = delete;
+
+  void Add(std::string_view in, bool last, std::string* out) {
+    stream_.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(in.data()));
+    stream_.avail_in = static_cast<uInt>(in.size());
+    char buffer[65'536];
+    do {
+      stream_.next_out = reinterpret_cast<Bytef*>(buffer);
+      stream_.avail_out = sizeof buffer;
+      deflate(&stream_, last ? Z_FINISH : Z_NO_FLUSH);
+      out->append(buffer, sizeof buffer - stream_.avail_out);
+    } while (stream_.avail_out == 0);
+  }
+
+ private:
+  z_stream stream_{};
+};
+
+// What is produced per chunk on the pool.
+struct Chunk {
+  std::string bytes;
+  bool last = false;
+};
+
+// Wraps a source so that its output comes compressed.
+ChunkSource Compressed(ChunkSource source) {
+  auto gzip = std::make_shared<Gzip>();
+  auto ended = std::make_shared<bool>(false);
+  return [source = std::move(source), gzip, ended](std::string* out) {
+    if (*ended) return false;
+    std::string plain;
+    *ended = !source(&plain);
+    gzip->Add(plain, *ended, out);
+    return true;
+  };
+}
+
+std::optional<HttpRequest> ToRequest(const http::request<http::string_body>& message) {
+  HttpRequest request;
+  const auto url = boost::urls::parse_origin_form(message.target());
+  if (!url) return std::nullopt;
+  request.method = std::string(message.method_string());
+  request.path = url->path();
+  for (const auto& parameter : url->params()) request.query[parameter.key] = parameter.value;
+  request.body = message.body();
+  const std::string_view authorization = message[http::field::authorization];
+  constexpr std::string_view kBearer = "Bearer ";
+  if (authorization.starts_with(kBearer)) request.bearer = authorization.substr(kBearer.size());
+  request.accepts_gzip =
+      message[http::field::accept_encoding].find("gzip") != beast::string_view::npos;
+  return request;
+}
+
+}  // namespace
+
+struct HttpServer::Shared {
+  boost::asio::any_io_executor executor;
+  BlockingPool& pool;
+  HttpHandler handler;
+  size_t connections = 0;
+  bool closing = false;
+};
+
+namespace {
+
+
+// Waits for a handler's answer, which comes on the same thread.
+boost::asio::awaitable<HttpResponse> Handle(boost::asio::any_io_executor executor,
+                                            const HttpHandler& handler, HttpRequest request) {
+  struct Slot {
+    explicit Slot(const boost::asio::any_io_executor& e)
+        : timer(e, boost::asio::steady_timer::time_point::max()) {}
+    boost::asio::steady_timer timer;
+    std::optional<HttpResponse> response;
+  };
+  const auto slot = std::make_shared<Slot>(executor);
+  HttpDone done = [slot](HttpResponse response) {
+    slot->response = std::move(response);
+    slot->timer.cancel();
+  };
+  handler(std::move(request), std::move(done));
+  while (!slot->response) {
+    boost::system::error_code ignored;
+    co_await slot->timer.async_wait(
+        boost::asio::redirect_error(boost::asio::use_awaitable, ignored));
+  }
+  co_return std::move(*slot->response);
+}
+
+template <typename Stream>
+boost::asio::awaitable<bool> WriteWhole(Stream& stream, HttpResponse answer, bool keep_alive) {
+  http::response<http::string_body> message(static_cast<http::status>(answer.status), 11);
+  message.set(http::field::content_type, answer.content_type);
+  message.keep_alive(keep_alive);
+  message.body() = std::move(answer.body);
+  message.prepare_payload();
+  boost::system::error_code error;
+  stream.expires_after(kIdle);
+  co_await http::async_write(stream, message,
+                             boost::asio::redirect_error(boost::asio::use_awaitable, error));
+  co_return !error;
+}
+
+template <typename Stream>
+boost::asio::awaitable<bool> WriteChunks(Stream& stream, BlockingPool& pool, HttpResponse answer,
+                                         bool keep_alive) {
+  http::response<http::empty_body> head(static_cast<http::status>(answer.status), 11);
+  head.set(http::field::content_type, answer.content_type);
+  if (answer.gzip) head.set(http::field::content_encoding, "gzip");
+  head.keep_alive(keep_alive);
+  head.chunked(true);
+  http::response_serializer<http::empty_body> serializer(head);
+  boost::system::error_code error;
+  stream.expires_after(kIdle);
+  co_await http::async_write_header(stream, serializer,
+                                    boost::asio::redirect_error(boost::asio::use_awaitable, error));
+  const ChunkSource source = answer.gzip ? Compressed(answer.chunks) : answer.chunks;
+  for (bool more = !error; more;) {
+    std::function<Chunk()> produce = [&source] {
+      Chunk chunk;
+      chunk.last = !source(&chunk.bytes);
+      return chunk;
+    };
+    const Chunk chunk = co_await OnPool<Chunk>(pool, std::move(produce));
+    more = !chunk.last;
+    if (chunk.bytes.empty()) continue;  // an empty chunk would end the body
+    stream.expires_after(kIdle);
+    co_await boost::asio::async_write(
+        stream, http::make_chunk(boost::asio::buffer(chunk.bytes)),
+        boost::asio::redirect_error(boost::asio::use_awaitable, error));
+    if (error) co_return false;
+  }
+  if (error) co_return false;
+  co_await boost::asio::async_write(
+      stream, http::make_chunk_last(),
+      boost::asio::redirect_error(boost::asio::use_awaitable, error));
+  co_return !error;
+}
+
+// Serves one connection until it ends, errs or idles.
+template <typename Stream, typename Shared>
+boost::asio::awaitable<void> Serve(std::shared_ptr<Shared> shared, Stream stream, bool admin,
+                                   bool loopback) {
+  beast::flat_buffer buffer;
+  bool alive = true;
+  while (alive && !shared->closing) {
+    http::request_parser<http::string_body> parser;
+    parser.header_limit(kHeaderBytes);
+    parser.body_limit(kBodyBytes);
+    boost::system::error_code error;
+    stream.expires_after(kIdle);
+    co_await http::async_read(stream, buffer, parser,
+                              boost::asio::redirect_error(boost::asio::use_awaitable, error));
+    if (error == http::error::body_limit || error == http::error::header_limit) {
+      HttpResponse answer;
+      answer.status = error == http::error::body_limit ? 413 : 431;
+      answer.body = "too large\n";
+      co_await WriteWhole(stream, std::move(answer), false);
+    }
+    if (error) break;
+    const bool keep_alive = parser.get().keep_alive();
+    auto request = ToRequest(parser.get());
+    HttpResponse answer;
+    if (request) {
+      request->admin = admin;
+      request->loopback = loopback;
+      answer = co_await Handle(shared->executor, shared->handler, *std::move(request));
+    } else {
+      answer.status = 400;
+      answer.body = "not a valid request\n";
+    }
+    alive = answer.chunks
+                ? co_await WriteChunks(stream, shared->pool, std::move(answer), keep_alive)
+                : co_await WriteWhole(stream, std::move(answer), keep_alive);
+    alive = alive && keep_alive;
+  }
+  --shared->connections;
+}
+
+}  // namespace
+
+HttpServer::HttpServer(boost::asio::any_io_executor executor, BlockingPool& pool,
+                       HttpHandler handler)
+    : shared_(std::make_shared<Shared>(Shared{executor, pool, std::move(handler), 0, false})),
+      tcp_(executor),
+      unix_(executor) {}
+
+HttpServer::~HttpServer() = default;
+
+template <typename Protocol>
+boost::asio::awaitable<void> HttpServer::AcceptLoop(std::shared_ptr<Shared> shared,
+                                                    typename Protocol::acceptor& acceptor) {
+  constexpr bool kAdmin = std::is_same_v<Protocol, Unix>;
+  while (!shared->closing) {
+    boost::system::error_code error;
+    typename Protocol::socket socket(shared->executor);
+    co_await acceptor.async_accept(socket,
+                                   boost::asio::redirect_error(boost::asio::use_awaitable, error));
+    if (error == boost::asio::error::operation_aborted) co_return;
+    if (error) {
+      // No descriptors left, most likely: let some connections end first.
+      boost::asio::steady_timer pause(shared->executor, std::chrono::milliseconds(100));
+      co_await pause.async_wait(boost::asio::redirect_error(boost::asio::use_awaitable, error));
+      continue;
+    }
+    if (shared->connections >= kMaxConnections) continue;  // the socket closes by itself
+    ++shared->connections;
+    bool loopback = true;
+    if constexpr (!kAdmin) loopback = socket.remote_endpoint(error).address().is_loopback();
+    beast::basic_stream<Protocol> stream(std::move(socket));
+    Spawn(shared->executor, Serve(shared, std::move(stream), kAdmin, loopback),
+          "an HTTP connection failed");
+  }
+}
+
+absl::Status HttpServer::ListenTcp(const std::string& address) {
+  const size_t colon = address.rfind(':');
+  boost::system::error_code error;
+  const auto ip = boost::asio::ip::make_address(
+      address.substr(0, colon == std::string::npos ? 0 : colon), error);
+  uint16_t port = 0;
+  const char* end = address.data() + address.size();
+  const auto parsed = std::from_chars(address.data() + colon + 1, end, port);
+  if (error || parsed.ec != std::errc() || parsed.ptr != end) {
+    return absl::InvalidArgumentError(absl::StrCat(address, " is not ip:port"));
+  }
+  const tcp::endpoint endpoint(ip, port);
+  tcp_.open(endpoint.protocol(), error);
+  if (!error) tcp_.set_option(tcp::acceptor::reuse_address(true), error);
+  if (!error) tcp_.bind(endpoint, error);
+  if (!error) tcp_.listen(boost::asio::socket_base::max_listen_connections, error);
+  if (error) {
+    return absl::UnavailableError(
+        absl::StrCat("cannot listen on ", address, ": ", error.message()));
+  }
+  port_ = tcp_.local_endpoint().port();
+  Spawn(shared_->executor, AcceptLoop<tcp>(shared_, tcp_), "HTTP listener failed");
+  return absl::OkStatus();
+}
+
+absl::Status HttpServer::ListenUnix(const std::string& path, int mode, const std::string& group) {
+  ::unlink(path.c_str());  // stale: the ledger's lock says that no other collector runs here
+  boost::system::error_code error;
+  if (path.size() >= sizeof(sockaddr_un::sun_path)) {
+    return absl::InvalidArgumentError(absl::StrCat(path, ": too long for a socket's path"));
+  }
+  const Unix::endpoint endpoint(path);
+  unix_.open(endpoint.protocol(), error);
+  const mode_t before = ::umask(0177);
+  if (!error) unix_.bind(endpoint, error);
+  ::umask(before);
+  if (!error) unix_.listen(boost::asio::socket_base::max_listen_connections, error);
+  if (error) {
+    return absl::UnavailableError(absl::StrCat("cannot listen on ", path, ": ", error.message()));
+  }
+  if (const ::group* found = ::getgrnam(group.c_str()); found != nullptr) {
+    if (::chown(path.c_str(), static_cast<uid_t>(-1), found->gr_gid) != 0) {
+      LogWarning("cannot give the socket to its group", {{"path", path}, {"group", group}});
+    }
+  }
+  if (::chmod(path.c_str(), static_cast<mode_t>(mode)) != 0) {
+    return absl::ErrnoToStatus(errno, absl::StrCat("chmod ", path));
+  }
+  unix_path_ = path;
+  Spawn(shared_->executor, AcceptLoop<Unix>(shared_, unix_), "admin listener failed");
+  return absl::OkStatus();
+}
+
+void HttpServer::Close() {
+  shared_->closing = true;
+  boost::system::error_code ignored;
+  tcp_.close(ignored);
+  unix_.close(ignored);
+  if (!unix_path_.empty()) ::unlink(unix_path_.c_str());
+}
+
+}  // namespace oppetid::collector
