@@ -46,7 +46,21 @@ struct Yaml {
   bool quoted = false;
   std::vector<Yaml> list;
   std::vector<std::pair<std::string, Yaml>> map;  // in the file's order
+
+  // Defaulted below, where Yaml is complete: clang with libstdc++ 12 refuses it earlier.
+  Yaml();
+  ~Yaml();
+  Yaml(const Yaml&);
+  Yaml(Yaml&&) noexcept;
+  Yaml& operator=(const Yaml&);
+  Yaml& operator=(Yaml&&) noexcept;
 };
+inline Yaml::Yaml() = default;
+inline Yaml::~Yaml() = default;
+inline Yaml::Yaml(const Yaml&) = default;
+inline Yaml::Yaml(Yaml&&) noexcept = default;
+inline Yaml& Yaml::operator=(const Yaml&) = default;
+inline Yaml& Yaml::operator=(Yaml&&) noexcept = default;
 
 // Parses one document of at most 4 MB, nested at most 32 deep. On a fault the result is a null.
 Yaml ParseYaml(std::string_view text, Faults& faults);

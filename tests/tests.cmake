@@ -20,13 +20,21 @@ oppetid_test(common_test
   LIBS oppetid_common)
 oppetid_test(tcp_test SOURCES tests/agent/sensors/tcp_test.cc LIBS agent_sensors)
 
-add_library(sla_support STATIC tests/support/sla_random.cc tests/support/sla_reference.cc)
+add_library(sla_support STATIC tests/support/sla_random.cc tests/support/sla_reference.cc
+            tests/support/sla_reference_tickets.cc tests/support/sla_text.cc)
 target_link_libraries(sla_support PUBLIC oppetid_report PRIVATE oppetid_warnings)
 oppetid_test(sla_test
   SOURCES tests/collector/sla/availability_test.cc tests/collector/sla/calendar_test.cc
           tests/collector/sla/properties_test.cc tests/collector/sla/reference_test.cc
           tests/collector/sla/tickets_test.cc
   LIBS sla_support)
+oppetid_test(report_test
+  SOURCES tests/collector/report/formats_test.cc tests/collector/report/readers_test.cc
+          tests/collector/report/round_trip_test.cc
+  LIBS sla_support)
+oppetid_test(report_command_test SOURCES tests/collector/cli/report_test.cc LIBS oppetid_report)
+target_compile_definitions(report_command_test PRIVATE OPPETID_PROGRAM="$<TARGET_FILE:oppetid>")
+add_dependencies(report_command_test oppetid)
 oppetid_test(host_proc_test SOURCES tests/agent/sensors/host_proc_test.cc LIBS agent_sensors)
 oppetid_test(process_test SOURCES tests/agent/sensors/process_test.cc LIBS agent_sensors)
 oppetid_test(host_test SOURCES tests/agent/sensors/host_test.cc LIBS agent_sensors)
@@ -55,6 +63,7 @@ if(OPPETID_FUZZ)
   endfunction()
   oppetid_fuzz(exposition_fuzz tests/fuzz/exposition_fuzz.cc agent_parsers)
   oppetid_fuzz(plugin_output_fuzz tests/fuzz/plugin_output_fuzz.cc agent_parsers)
+  oppetid_fuzz(sla_inputs_fuzz tests/fuzz/sla_inputs_fuzz.cc oppetid_report)
 endif()
 oppetid_test(dns_test
   SOURCES tests/agent/sensors/dns_message_test.cc tests/agent/sensors/dns_test.cc

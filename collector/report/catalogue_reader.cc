@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "collector/report/line_object.h"
 #include "common/text.h"
 
 namespace oppetid::collector {
@@ -73,6 +74,9 @@ class Reader {
   }
 
  private:
+  // Enough faults for a person; the search for the nearest name is dear.
+  bool Full() const { return faults_.lines().size() > kMaxFaults; }
+
   void ReadMunicipalities(YamlMap& map) {
     std::vector<YamlMap> all = map.Maps("municipalities");
     if (all.size() > kMaxMunicipalities) {
@@ -165,6 +169,7 @@ class Reader {
     }
     std::set<std::string> seen;
     for (const Yaml& element : list->list) {
+      if (Full()) break;
       ServiceMember member;
       if (element.kind == Yaml::Kind::kScalar) {
         member.municipality = element.scalar;
@@ -247,7 +252,7 @@ class Reader {
   void CheckDependencies(const Yaml& service) {
     const std::vector<std::string_view> known(service_ids_.begin(), service_ids_.end());
     const auto check = [&](const Yaml& its) {
-      if (its.kind != Yaml::Kind::kScalar || service_ids_.contains(its.scalar)) return;
+      if (Full() || its.kind != Yaml::Kind::kScalar || service_ids_.contains(its.scalar)) return;
       faults_.Add(its.at, "`depends_on`: service " + Quote(its.scalar) +
                               " is not in the catalogue" + DidYouMean(its.scalar, known) +
                               "; allowed: the ids under `services`");

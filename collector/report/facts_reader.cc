@@ -80,7 +80,7 @@ void FactsReader::ReadSpan(LineObject& object) {
   const std::string state = object.OneOf("state", kStateNames);
   span.recorded_at = object.At("recorded_at", span.from);
   const bool gap = object.Bool("gap", false);
-  object.Text("reason", "");
+  object.FreeTextOrNone("reason");
   object.Finish();
   if (!check.empty() && !IsFullCheckName(check)) {
     object.Fault("`check`: `" + OneLine(check, 60) +
@@ -132,8 +132,8 @@ void FactsReader::ReadMaintenance(LineObject& object, int line) {
   window.when.to = object.At("to");
   window.announced_at = object.At("announced_at");
   window.recorded_at = object.At("recorded_at", window.announced_at);
-  window.by = object.Text("by", "");
-  window.reason = object.Text("reason", "");
+  window.by = object.FreeTextOrNone("by");
+  window.reason = object.FreeTextOrNone("reason");
   object.Finish();
   CheckOrder(object, window.when.from, window.when.to, "from", "to");
   if (!object.ok()) return;
@@ -152,8 +152,8 @@ void FactsReader::ReadCorrection(LineObject& object, int line) {
   correction.when.to = object.At("to");
   const std::string as = object.OneOf("as", {"up", "down", "excluded"});
   correction.as = as == "up" ? Override::kUp : as == "down" ? Override::kDown : Override::kExcluded;
-  correction.by = object.Text("by");
-  correction.reason = object.Text("reason");
+  correction.by = object.FreeText("by");
+  correction.reason = object.FreeText("reason");
   correction.recorded_at = object.At("recorded_at");
   object.Finish();
   CheckOrder(object, correction.when.from, correction.when.to, "from", "to");
@@ -167,8 +167,8 @@ void FactsReader::ReadCorrection(LineObject& object, int line) {
 void FactsReader::ReadRevocation(LineObject& object, int line) {
   Revocation revocation;
   revocation.revokes = object.Text("revokes");
-  revocation.by = object.Text("by");
-  revocation.reason = object.Text("reason");
+  revocation.by = object.FreeText("by");
+  revocation.reason = object.FreeText("reason");
   revocation.recorded_at = object.At("recorded_at");
   object.Finish();
   if (!object.ok()) return;

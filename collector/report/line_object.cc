@@ -89,7 +89,7 @@ void Findings::Warn(int line, std::string_view what) { Warn(":" + std::to_string
 void Findings::FileWarn(std::string_view what) { Warn("", what); }
 
 const boost::json::value* LineObject::Find(std::string_view key) {
-  known_.push_back(key);
+  if (std::find(known_.begin(), known_.end(), key) == known_.end()) known_.push_back(key);
   return object_.if_contains(key);
 }
 
@@ -106,8 +106,8 @@ void LineObject::Fault(std::string_view what) {
 
 std::string LineObject::TextOf(std::string_view key, const boost::json::value& value) {
   const auto* text = value.if_string();
-  if (text == nullptr || text->empty() || text->size() > kMaxTextBytes) {
-    Fault("`" + std::string(key) + "`: expected text of 1 to " + std::to_string(kMaxTextBytes) +
+  if (text == nullptr || text->empty() || text->size() > kMaxNameBytes) {
+    Fault("`" + std::string(key) + "`: expected text of 1 to " + std::to_string(kMaxNameBytes) +
           " bytes");
     return {};
   }
@@ -144,6 +144,18 @@ std::string LineObject::Text(std::string_view key) {
 std::string LineObject::Text(std::string_view key, std::string_view fallback) {
   const boost::json::value* value = Find(key);
   return value == nullptr ? std::string(fallback) : TextOf(key, *value);
+}
+
+std::string LineObject::FreeText(std::string_view key) {
+  return Require(key) == nullptr ? std::string() : FreeTextOrNone(key);
+}
+
+std::string LineObject::FreeTextOrNone(std::string_view key) {
+  const boost::json::value* value = Find(key);
+  if (value == nullptr) return {};
+  const auto* text = value->if_string();
+  if (text == nullptr) Fault("`" + std::string(key) + "`: expected text");
+  return text == nullptr ? std::string() : std::string(text->data(), text->size());
 }
 
 Instant LineObject::At(std::string_view key) {
@@ -213,7 +225,11 @@ Scope LineObject::Names(std::string_view key) {
     std::string name = TextOf(key, element);
     if (name.empty()) continue;
     if (!seen.insert(name).second) {
-      Fault("`" + std::string(key) + "`: " + Quote(name) + " stands twice in the list; keep one");
+      // A municipality twice is a slip worth telling; a service twice means the same as once.
+      if (key == "municipalities") {
+        Fault("`" + std::string(key) + "`: " + Quote(name) + " stands twice in the list; keep one");
+      }
+      continue;
     }
     if (name == "*") {
       scope.all = true;

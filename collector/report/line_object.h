@@ -20,8 +20,8 @@ inline constexpr size_t kMaxLineBytes = 1'000'000;
 // What a person reads at once; a wrong export would otherwise print one fault for each line.
 inline constexpr size_t kMaxFaults = 1'000;
 inline constexpr size_t kMaxWarnings = 100;
-// Of ids, names and reasons; no honest one is longer.
-inline constexpr size_t kMaxTextBytes = 1'000;
+// Of ids and names; no honest one is longer.
+inline constexpr size_t kMaxNameBytes = 1'000;
 
 // The faults and warnings of one file.
 class Findings {
@@ -58,11 +58,14 @@ class LineObject {
   Instant At(std::string_view key);
   std::string OneOf(std::string_view key, const std::vector<std::string_view>& allowed);
   int64_t Int(std::string_view key, int64_t min, int64_t max);
+  // What a person wrote; may be empty, and as long as the line.
+  std::string FreeText(std::string_view key);
   Scope Names(std::string_view key);
   const boost::json::array* List(std::string_view key);
 
   // Optional: absence is the fallback.
   std::string Text(std::string_view key, std::string_view fallback);
+  std::string FreeTextOrNone(std::string_view key);
   Instant At(std::string_view key, Instant fallback);
   std::string OneOf(std::string_view key, const std::vector<std::string_view>& allowed,
                     std::string_view fallback);

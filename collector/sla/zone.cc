@@ -23,8 +23,26 @@ LocalDate FirstOfMonth(int year, int month) {
   return LocalDate(first / 1);
 }
 
+// The library reads a zone's table, which ends with 2037, and not the rule behind it. A later year
+// is looked up as the one before that end with the same days of the week: the distance to it.
+Millis ToCoveredYear(Millis since_epoch) {
+  constexpr std::chrono::year kLast{2037};
+  const LocalDate day = std::chrono::floor<std::chrono::days>(LocalTime(since_epoch));
+  const std::chrono::year year = std::chrono::year_month_day(day).year();
+  if (year <= kLast) return Millis(0);
+  const LocalDate first(year / 1 / 1);
+  for (std::chrono::year alike = kLast;; --alike) {  // 28 years hold all fourteen layouts
+    const LocalDate its(alike / 1 / 1);
+    if (alike.is_leap() == year.is_leap() &&
+        std::chrono::weekday(its) == std::chrono::weekday(first)) {
+      return first - its;
+    }
+  }
+}
+
 Instant ToUtc(const date::time_zone& zone, LocalTime at, bool second) {
-  const date::local_time<Millis> local(at.time_since_epoch());
+  const Millis later = ToCoveredYear(at.time_since_epoch());
+  const date::local_time<Millis> local(at.time_since_epoch() - later);
   const date::local_info info = zone.get_info(local);
   Millis utc;
   if (info.result == date::local_info::nonexistent) {
@@ -34,7 +52,7 @@ Instant ToUtc(const date::time_zone& zone, LocalTime at, bool second) {
         second && info.result == date::local_info::ambiguous ? info.second : info.first;
     utc = local.time_since_epoch() - side.offset;
   }
-  return Instant(utc);
+  return Instant(utc + later);
 }
 
 }  // namespace
@@ -54,8 +72,9 @@ Instant Zone::First(LocalTime at) const { return ToUtc(*zone_, at, false); }
 Instant Zone::Second(LocalTime at) const { return ToUtc(*zone_, at, true); }
 
 LocalTime Zone::LocalOf(Instant at) const {
-  const date::sys_time<Millis> utc(at.time_since_epoch());
-  return LocalTime(zone_->to_local(utc).time_since_epoch());
+  const Millis later = ToCoveredYear(at.time_since_epoch());
+  const date::sys_time<Millis> utc(at.time_since_epoch() - later);
+  return LocalTime(zone_->to_local(utc).time_since_epoch() + later);
 }
 
 LocalDate Zone::DateOf(Instant at) const {

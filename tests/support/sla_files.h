@@ -48,10 +48,13 @@ class SlaFiles {
 
   // The input must be without faults.
   Report Of(const std::string& period, const std::string& as_known_at = "") const {
-    EXPECT_THAT(faults_, testing::IsEmpty());
     ReportRequest request;
     request.period = ParsePeriod(period, catalogue_->zone).value();
     if (!as_known_at.empty()) request.as_known_at = ParseInstant(as_known_at).value();
+    return Of(request);
+  }
+  Report Of(const ReportRequest& request) const {
+    EXPECT_THAT(faults_, testing::IsEmpty());
     return ComputeReport(*catalogue_, facts_, request);
   }
   ServiceFigures Service(const std::string& period, const std::string& as_known_at = "") const {

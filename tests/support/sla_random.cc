@@ -58,6 +58,7 @@ Calendar RandomWorld::SomeCalendar() {
   for (auto& day : calendar.weekly) {
     for (int i = Below(3); i > 0; --i) day.push_back(range());
   }
+  calendar.weekly[0].push_back(range());  // a calendar opens at some time
   calendar.norwegian_holidays = OneIn(2);
   if (OneIn(2)) {
     calendar.short_named[static_cast<NamedDay>(Below(4))] = Below(97) * kUnit;
@@ -77,7 +78,7 @@ void RandomWorld::MakeCalendars() {
 Membership RandomWorld::SomeMembership() {
   Membership out;
   if (OneIn(6)) out.from = first_ + days(Below(kDays));
-  if (OneIn(6)) out.until = first_ + days(1 + Below(kDays));
+  if (OneIn(6)) out.until = out.from.value_or(first_) + days(Below(kDays));
   return out;
 }
 

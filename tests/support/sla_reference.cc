@@ -62,9 +62,8 @@ bool Holiday(LocalDate date) {
   return false;
 }
 
-bool OpenAtMinute(const Calendar& calendar, LocalDate date, const LocalRange& range, Instant at,
+bool OpenAtMinute(LocalDate date, const LocalRange& range, Instant at,
                   std::optional<minutes> closing) {
-  (void)calendar;
   const minutes to = closing ? std::min(*closing, range.to) : range.to;
   if (range.from >= to) return false;
   return FirstOslo(date + range.from) <= at && at < SecondOslo(date + to);
@@ -291,12 +290,12 @@ bool IsOpen(const Calendar& calendar, Instant at) {
     if (!no_hours) {
       for (const LocalRange& range :
            calendar.weekly[std::chrono::weekday(date).iso_encoding() - 1]) {
-        if (OpenAtMinute(calendar, date, range, at, Closing(calendar, date))) return true;
+        if (OpenAtMinute(date, range, at, Closing(calendar, date))) return true;
       }
     }
     if (const auto it = calendar.extra.find(date); it != calendar.extra.end()) {
       for (const LocalRange& range : it->second) {
-        if (OpenAtMinute(calendar, date, range, at, std::nullopt)) return true;
+        if (OpenAtMinute(date, range, at, std::nullopt)) return true;
       }
     }
   }
@@ -406,160 +405,6 @@ BackupFigures Backup(const World& world, const BackupJob& job, bool restore_test
     (!newest ? out.unknown_ms : *it - *newest < objective ? out.within_ms : out.over_ms) += length;
   }
   out.verdict = Judge(out.within_ms, out.over_ms, out.unknown_ms, job.target, UnknownMode::kBounds);
-  return out;
-}
-
-namespace {
-
-struct Times {
-  std::vector<int64_t> resolution, response;
-};
-
-// The clock of a ticket, unit by unit: breached at the last instant at which it is still at most
-// the target, if it ever exceeds it.
-Decided DecideByUnits(Instant from, Instant to, Millis unit, Millis target,
-                      const std::function<bool(Instant)>& runs, std::optional<Instant> done) {
-  Millis clock(0);
-  for (Instant at = from; at < to; at += unit) {
-    if (!runs(at)) continue;
-    if (clock == target) return {Decision::kBreached, at};
-    clock += unit;
-  }
-  if (done) return {Decision::kMet, *done};
-  return {};
-}
-
-int64_t Rank(std::vector<int64_t> values, int percent) {
-  std::sort(values.begin(), values.end());
-  size_t rank = 1;
-  while (rank * 100 < values.size() * static_cast<size_t>(percent)) ++rank;
-  return values[rank - 1];
-}
-
-}  // namespace
-
-TicketReport Tickets(const World& world, Millis unit) {
-  std::map<std::tuple<std::string, std::string, std::string>, std::pair<TicketFigures, Times>> rows;
-  std::map<std::string, SatisfactionFigures> answers;
-  const TicketRules& rules = world.catalogue.tickets;
-  const auto in_period = [&](Instant at) { return world.from <= at && at < world.end; };
-  const auto target_of = [&](const std::string& kind, const std::string& priority) {
-    const TicketTarget* found = nullptr;
-    for (const TicketTarget& its : rules.targets) {
-      if (its.kind == kind && its.priority == priority) found = &its;
-    }
-    return found;
-  };
-  for (const auto& [id, ticket] : world.facts.tickets) {
-    std::vector<TicketEvent> events;
-    for (const TicketEvent& event : ticket.events) {
-      if (event.at < world.end && KnownTo(world, event.recorded_at)) events.push_back(event);
-    }
-    if (events.empty()) continue;
-    // Insertion sort: stable, and not what the product uses.
-    for (size_t i = 1; i < events.size(); ++i) {
-      for (size_t j = i; j > 0 && events[j].at < events[j - 1].at; --j) {
-        std::swap(events[j], events[j - 1]);
-      }
-    }
-    std::string municipality = ticket.municipality, kind = ticket.kind, priority = ticket.priority;
-    bool removed = false;
-    for (const TicketEvent& event : events) {
-      removed = removed || event.removed;
-      if (!event.municipality.empty()) municipality = event.municipality;
-      if (!event.kind.empty()) kind = event.kind;
-      if (!event.priority.empty()) priority = event.priority;
-    }
-    if (removed) continue;
-    if (ticket.satisfaction && KnownTo(world, ticket.satisfaction->recorded_at) &&
-        in_period(ticket.satisfaction->at)) {
-      SatisfactionFigures& its = answers[municipality];
-      its.municipality = municipality;
-      its.answers += 1;
-      its.sum += ticket.satisfaction->score;
-      if (ticket.satisfaction->score >= 4) its.four_or_more += 1;
-    }
-    auto& [figures, times] = rows[{municipality, kind, priority}];
-    figures.municipality = municipality;
-    figures.kind = kind;
-    figures.priority = priority;
-    const TicketTarget* target = target_of(kind, priority);
-    const Calendar& calendar = world.catalogue.calendars.at(
-        target != nullptr && !target->calendar.empty() ? target->calendar : rules.calendar);
-    const auto done = [](const std::string& status) {
-      return status == "resolved" || status == "closed";
-    };
-    const Instant created = events.front().at;
-    std::optional<Instant> response, resolved;
-    bool reopened = false;
-    for (size_t i = 0; i < events.size(); ++i) {
-      if (!response && (events[i].responded || events[i].status != "new")) response = events[i].at;
-      if (i > 0 && done(events[i - 1].status) && !done(events[i].status)) {
-        reopened = reopened || in_period(events[i].at);
-        resolved.reset();
-      }
-      if (done(events[i].status) && !resolved) resolved = events[i].at;
-    }
-    const auto status_at = [&](Instant at) {
-      std::string status;
-      for (const TicketEvent& event : events) {
-        if (event.at <= at) status = event.status;
-      }
-      return status;
-    };
-    const auto clock_runs = [&](Instant at) {
-      const std::string status = status_at(at);
-      if (done(status) || !IsOpen(calendar, at)) return false;
-      return std::find(rules.pause_on.begin(), rules.pause_on.end(), status) ==
-             rules.pause_on.end();
-    };
-    const auto open = [&](Instant at) { return IsOpen(calendar, at); };
-    const auto sum = [&](Instant to, const std::function<bool(Instant)>& runs) {
-      Millis total(0);
-      for (Instant at = created; at < to; at += unit) total += runs(at) ? unit : Millis(0);
-      return total.count();
-    };
-    if (in_period(created)) ++figures.created;
-    if (!resolved) ++figures.backlog;
-    if (reopened) ++figures.reopened;
-    if (resolved && in_period(*resolved)) {
-      ++figures.resolved;
-      times.resolution.push_back(sum(*resolved, clock_runs));
-    }
-    if (response && in_period(*response)) times.response.push_back(sum(*response, open));
-    const auto count = [&](const Decided& its, int64_t& met, int64_t& breached) {
-      if (its.decision == Decision::kUndecided || !in_period(its.at)) return;
-      ++(its.decision == Decision::kMet ? met : breached);
-    };
-    if (target != nullptr && target->respond_within) {
-      count(DecideByUnits(created, response.value_or(world.end), unit, *target->respond_within,
-                          open, response),
-            figures.response_met, figures.response_breached);
-    }
-    if (target != nullptr && target->resolve_within) {
-      count(DecideByUnits(created, resolved.value_or(world.end), unit, *target->resolve_within,
-                          clock_runs, resolved),
-            figures.resolution_met, figures.resolution_breached);
-    }
-  }
-  TicketReport out;
-  for (auto& [key, row] : rows) {
-    auto& [figures, times] = row;
-    if (!times.resolution.empty()) {
-      figures.median_resolution_ms = Rank(times.resolution, 50);
-      figures.p90_resolution_ms = Rank(times.resolution, 90);
-    }
-    if (!times.response.empty()) figures.median_response_ms = Rank(times.response, 50);
-    const TicketTarget* target = target_of(figures.kind, figures.priority);
-    const auto attained = [&](int64_t met, int64_t breached) -> std::optional<bool> {
-      if (target == nullptr || !target->attain || met + breached == 0) return std::nullopt;
-      return met * 100'000'000 >= target->attain->millionths * (met + breached);
-    };
-    figures.target_met = attained(figures.resolution_met, figures.resolution_breached);
-    figures.response_target_met = attained(figures.response_met, figures.response_breached);
-    out.rows.push_back(figures);
-  }
-  for (const auto& [name, its] : answers) out.satisfaction.push_back(its);
   return out;
 }
 
