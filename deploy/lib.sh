@@ -63,6 +63,8 @@ build() {
   local preset=$1
   shift
   say "building ($preset)"
+  # Clones of the project share what ccache has, wherever they stand.
+  export CCACHE_BASEDIR=$root CCACHE_NOHASHDIR=1
   local log
   log=$(mktemp)
   if ! (cd "$root" && cmake --preset "$preset" >"$log" 2>&1); then

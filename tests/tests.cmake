@@ -3,6 +3,7 @@
 function(oppetid_test name)
   cmake_parse_arguments(ARG "LONG" "" "SOURCES;LIBS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
+  target_compile_definitions(${name} PRIVATE OPPETID_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   target_link_libraries(${name} PRIVATE ${ARG_LIBS} GTest::gmock GTest::gtest_main oppetid_warnings)
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES TIMEOUT 300)
@@ -47,24 +48,6 @@ oppetid_test(scrape_test
   SOURCES tests/agent/sensors/exposition_parser_test.cc tests/agent/sensors/scrape_test.cc
   LIBS agent_sensors)
 
-# oppetid_fuzz(name source libs...): the libFuzzer target `name`, with a short run over its seeds
-# in tests/fuzz/corpus/<name without _fuzz> as a test.
-if(OPPETID_FUZZ)
-  function(oppetid_fuzz name source)
-    add_executable(${name} ${source})
-    target_link_libraries(${name} PRIVATE ${ARGN} oppetid_warnings)
-    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
-    string(REGEX REPLACE "_fuzz$" "" corpus ${name})
-    set(grown ${CMAKE_BINARY_DIR}/corpus/${corpus})
-    file(MAKE_DIRECTORY ${grown})
-    add_test(NAME ${name}
-      COMMAND ${name} -max_total_time=20 -timeout=5 -rss_limit_mb=2048 -print_final_stats=1
-              ${grown} ${PROJECT_SOURCE_DIR}/tests/fuzz/corpus/${corpus})
-  endfunction()
-  oppetid_fuzz(exposition_fuzz tests/fuzz/exposition_fuzz.cc agent_parsers)
-  oppetid_fuzz(plugin_output_fuzz tests/fuzz/plugin_output_fuzz.cc agent_parsers)
-  oppetid_fuzz(sla_inputs_fuzz tests/fuzz/sla_inputs_fuzz.cc oppetid_report)
-endif()
 oppetid_test(dns_test
   SOURCES tests/agent/sensors/dns_message_test.cc tests/agent/sensors/dns_test.cc
   LIBS agent_sensors)
@@ -72,3 +55,37 @@ oppetid_test(ping_test SOURCES tests/agent/sensors/ping_test.cc LIBS agent_senso
 oppetid_test(http_test
   SOURCES tests/agent/sensors/certificate_test.cc tests/agent/sensors/http_test.cc
   LIBS agent_sensors test_support)
+
+# oppetid_script(name COMMAND...): a test that is a program of its own. Those that start the whole
+# product run alone, because they measure times.
+function(oppetid_script name)
+  add_test(NAME ${name} COMMAND ${ARGN})
+  set_tests_properties(${name} PROPERTIES TIMEOUT 600 LABELS script)
+endfunction()
+
+if(NOT OPPETID_CORES_ONLY)
+  set(tests ${PROJECT_SOURCE_DIR}/tests)
+  oppetid_script(tidy ${tests}/tidy/tidy)
+  oppetid_script(tidy_self ${tests}/tidy/tidy --self)
+  oppetid_script(dashboard_generated ${PROJECT_SOURCE_DIR}/dashboards/generate --check)
+  oppetid_script(dashboard_rules ${tests}/dashboards/rules)
+  oppetid_script(dashboard_inhibition ${tests}/dashboards/inhibition)
+  oppetid_script(dashboard_typecheck ${tests}/dashboards/typecheck)
+  oppetid_script(e2e_walk ${tests}/e2e/walk)
+  oppetid_script(e2e_alert ${tests}/e2e/alert)
+  oppetid_script(e2e_silent_agent ${tests}/e2e/alert --silent-agent)
+  set_tests_properties(e2e_walk e2e_alert e2e_silent_agent PROPERTIES RUN_SERIAL TRUE)
+endif()
+
+# oppetid_fuzz(name source libs...): the libFuzzer target `name`, with its seeds in
+# tests/fuzz/corpus/<name without _fuzz>. tests/fuzz/run runs them all.
+if(OPPETID_FUZZ)
+  function(oppetid_fuzz name source)
+    add_executable(${name} ${source})
+    target_link_libraries(${name} PRIVATE ${ARGN} oppetid_warnings)
+    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+  endfunction()
+  oppetid_fuzz(exposition_fuzz tests/fuzz/exposition_fuzz.cc agent_parsers)
+  oppetid_fuzz(plugin_output_fuzz tests/fuzz/plugin_output_fuzz.cc agent_parsers)
+  oppetid_fuzz(sla_inputs_fuzz tests/fuzz/sla_inputs_fuzz.cc oppetid_report)
+endif()
