@@ -65,6 +65,10 @@ endfunction()
 
 if(NOT OPPETID_CORES_ONLY)
   set(tests ${PROJECT_SOURCE_DIR}/tests)
+  oppetid_script(example_agent oppetid-agent check-config
+    ${PROJECT_SOURCE_DIR}/deploy/agent.example.yaml)
+  oppetid_script(example_collector oppetid-collector check-config
+    ${PROJECT_SOURCE_DIR}/deploy/collector.example.yaml)
   oppetid_script(tidy ${tests}/tidy/tidy)
   oppetid_script(tidy_self ${tests}/tidy/tidy --self)
   oppetid_script(dashboard_generated ${PROJECT_SOURCE_DIR}/dashboards/generate --check)
