@@ -30,7 +30,7 @@ CREATE TABLE checks (
   host TEXT NOT NULL,
   name TEXT NOT NULL,
   UNIQUE (host, name));
--- One row is one piece of a run, [from_ms, to_ms), or a gap (state 4). Instants in UTC milliseconds.
+-- One row is one piece of a run, [from_ms, to_ms), or a gap (state 4). Instants: UTC milliseconds.
 CREATE TABLE spans (
   check_id INTEGER NOT NULL REFERENCES checks (id),
   since_ms INTEGER NOT NULL,

@@ -18,7 +18,8 @@ h1, h2, h3 { line-height: 1.2; color: #12385f; break-after: avoid }
 section + section { break-before: page }
 table { border-collapse: collapse; width: 100%; margin: 0 0 1.5rem; font-size: 10pt }
 caption { text-align: left; font-weight: 600; padding-bottom: .3rem }
-th, td { text-align: left; vertical-align: top; padding: .3rem .5rem; border-bottom: 1px solid #8a949e }
+th, td { text-align: left; vertical-align: top; padding: .3rem .5rem;
+  border-bottom: 1px solid #8a949e }
 thead { display: table-header-group }
 tr { break-inside: avoid }
 code { overflow-wrap: anywhere }

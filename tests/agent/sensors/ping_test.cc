@@ -81,7 +81,7 @@ bool EnterOwnNetwork() {
   }
   const int fd = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   ifreq request{};
-  std::strcpy(request.ifr_name, "lo");
+  std::snprintf(request.ifr_name, sizeof request.ifr_name, "lo");
   request.ifr_flags = IFF_UP | IFF_RUNNING;
   const bool up = fd >= 0 && ::ioctl(fd, SIOCSIFFLAGS, &request) == 0;
   ::close(fd);

@@ -21,7 +21,8 @@ calendars: {office: {hours: {mon-fri: "08:00-16:00"}}}
 tickets:
   calendar: office
   targets:
-    - {kind: incident, priority: P1, respond_within: 1h, resolve_within: 4h, attain: 50 %, calendar: always}
+    - {kind: incident, priority: P1, respond_within: 1h, resolve_within: 4h, attain: 50 %,
+       calendar: always}
     - {kind: incident, priority: P2, respond_within: 2h, resolve_within: 8h, attain: 90 %}
     - {kind: incident, priority: P4, resolve_within: 8h}
 )";
