@@ -12,6 +12,7 @@
 
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <cerrno>
+#include <cstdio>
 #include <fstream>
 
 #include "tests/support/cancel.h"
