@@ -63,3 +63,8 @@ oppetid_test(ping_test SOURCES tests/agent/sensors/ping_test.cc LIBS agent_senso
 oppetid_test(http_test
   SOURCES tests/agent/sensors/certificate_test.cc tests/agent/sensors/http_test.cc
   LIBS agent_sensors test_support)
+
+oppetid_test(agent_rules_test
+  SOURCES tests/agent/confirmation_test.cc tests/agent/newest_test.cc tests/agent/runs_test.cc
+          tests/agent/schedule_test.cc tests/agent/segment_test.cc
+  LIBS agent_core)
