@@ -68,3 +68,7 @@ oppetid_test(agent_rules_test
   SOURCES tests/agent/confirmation_test.cc tests/agent/newest_test.cc tests/agent/runs_test.cc
           tests/agent/schedule_test.cc tests/agent/segment_test.cc
   LIBS agent_core)
+oppetid_test(agent_core_test
+  SOURCES tests/agent/core_test.cc tests/agent/spool_test.cc tests/agent/uplink_test.cc
+          tests/support/fake_disk.cc
+  LIBS agent_core)
