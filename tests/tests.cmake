@@ -72,3 +72,6 @@ oppetid_test(agent_core_test
   SOURCES tests/agent/core_test.cc tests/agent/spool_test.cc tests/agent/uplink_test.cc
           tests/support/fake_disk.cc
   LIBS agent_core)
+oppetid_test(agent_edge_test
+  SOURCES tests/agent/agent_config_test.cc tests/agent/runner_test.cc
+  LIBS agent_core)

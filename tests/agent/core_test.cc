@@ -365,7 +365,7 @@ TEST_F(CoreTest, AFullDiskIsNoReasonNotToStart) {
   Start();
   Run(Millis(20'000));
   disk_.capacity = 0;
-  Start();
+  ASSERT_NO_FATAL_FAILURE(Start());
   Run(Millis(20'000));
   EXPECT_EQ(snapshot_.runs_size(), 2);
   EXPECT_THAT(Facts(), IsEmpty());

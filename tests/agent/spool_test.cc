@@ -284,7 +284,7 @@ TEST_F(SpoolTest, ForeignFilesAndEmptySegmentsAreNoReasonNotToStart) {
   ASSERT_TRUE(disk_.Replace("0000000000000001-0000000000000002.segment", "garbage").ok());
   ASSERT_TRUE(disk_.Replace("zzzzzzzzzzzzzzzz-0000000000000002.segment", "garbage").ok());
   disk_.fail_remove = true;
-  Open();
+  ASSERT_NO_FATAL_FAILURE(Open());
   EXPECT_THAT(Epochs(), ElementsAre("1: 1-1"));
   Append({Fact(1)});
   EXPECT_THAT(Epochs(), ElementsAre("1: 1-2"));
