@@ -55,6 +55,7 @@ if(OPPETID_FUZZ)
   endfunction()
   oppetid_fuzz(exposition_fuzz tests/fuzz/exposition_fuzz.cc agent_parsers)
   oppetid_fuzz(plugin_output_fuzz tests/fuzz/plugin_output_fuzz.cc agent_parsers)
+  oppetid_fuzz(segment_fuzz tests/fuzz/segment_fuzz.cc agent_parsers)
 endif()
 oppetid_test(dns_test
   SOURCES tests/agent/sensors/dns_message_test.cc tests/agent/sensors/dns_test.cc
