@@ -15,6 +15,8 @@ constexpr Millis kRecheckAfter{1'000};
 constexpr Millis kClockStep{1'000};
 // Closed runs held in memory while the disk refuses them: a day of a restless host.
 constexpr size_t kMaxUnspooled = 10'000;
+// A disk that refused is asked again after this long, not at every attempt of every check.
+constexpr Millis kSpoolAgainAfter{1'000};
 const char kOpenRunsFile[] = "open-runs";
 
 v1::Fact ToFact(const ClosedRun& closed) {
@@ -37,7 +39,7 @@ absl::StatusOr<std::unique_ptr<Core>> Core::Start(CoreOptions options, Disk& dis
   if (!spool.ok()) return spool.status();
   std::unique_ptr<Core> core(
       new Core(std::move(options), disk, link, std::move(random), *std::move(spool), wall, now));
-  if (auto status = core->CloseLeftOver(wall); !status.ok()) return status;
+  if (auto status = core->CloseLeftOver(wall, now); !status.ok()) return status;
   return core;
 }
 
@@ -55,7 +57,7 @@ Core::Core(CoreOptions options, Disk& disk, Link& link, Random random, std::uniq
   }
 }
 
-absl::Status Core::CloseLeftOver(Instant wall) {
+absl::Status Core::CloseLeftOver(Instant wall, Steady now) {
   const auto names = disk_.List();
   if (!names.ok()) return names.status();
   if (std::find(names->begin(), names->end(), kOpenRunsFile) == names->end()) {
@@ -63,7 +65,6 @@ absl::Status Core::CloseLeftOver(Instant wall) {
   }
   const auto bytes = disk_.Read(kOpenRunsFile);
   if (!bytes.ok()) return bytes.status();
-  std::vector<v1::Fact> facts;
   const SegmentContent content = ReadSegment(*bytes);
   for (const Record& record : content.records) {
     v1::Fact fact;
@@ -73,11 +74,12 @@ absl::Status Core::CloseLeftOver(Instant wall) {
         std::any_of(options_.checks.begin(), options_.checks.end(),
                     [&](const auto& c) { return c.name == fact.run().check(); });
     fact.mutable_run()->set_reason(configured ? v1::END_REASON_RESTART : v1::END_REASON_REMOVED);
-    facts.push_back(std::move(fact));
+    unspooled_.push_back(std::move(fact));
   }
   if (content.damaged) LogWarning("the record of open runs is damaged; what can be read is kept");
-  if (auto status = spool_->Append(facts, wall); !status.ok()) return status;
-  return disk_.Replace(kOpenRunsFile, "");
+  // A disk that is full is no reason not to measure. The record stays until these are in the spool.
+  SpoolClosed(wall, now);
+  return absl::OkStatus();
 }
 
 std::vector<size_t> Core::Tick(Instant wall, Steady now) {
@@ -147,19 +149,20 @@ void Core::DetectClockStep(Instant wall, Steady now) {
 }
 
 void Core::Persist(Instant wall, Steady now) {
-  SpoolClosed(wall);
+  SpoolClosed(wall, now);
   if (now >= save_open_at_) SaveOpenRuns(now);
 }
 
-void Core::SpoolClosed(Instant wall) {
+void Core::SpoolClosed(Instant wall, Steady now) {
   for (const ClosedRun& closed : runs_.TakeClosed()) {
     if (unspooled_.size() >= kMaxUnspooled) {
+      spool_->NoteLost(unspooled_.front());
       unspooled_.pop_front();
       ++facts_lost_;
     }
     unspooled_.push_back(ToFact(closed));
   }
-  if (unspooled_.empty()) return;
+  if (unspooled_.empty() || now < spool_again_at_) return;
   const auto status = spool_->Append({unspooled_.begin(), unspooled_.end()}, wall);
   if (!status.ok()) {
     if (!disk_failing_) {
@@ -167,6 +170,7 @@ void Core::SpoolClosed(Instant wall) {
                {{"error", std::string(status.message())}});
     }
     disk_failing_ = true;
+    spool_again_at_ = now + kSpoolAgainAfter;
     return;
   }
   if (disk_failing_) {
@@ -178,6 +182,8 @@ void Core::SpoolClosed(Instant wall) {
 
 void Core::SaveOpenRuns(Steady now) {
   save_open_at_ = now + options_.interval;
+  // The record on disk may be all that is durable of runs whose end is not in the spool yet.
+  if (!unspooled_.empty()) return;
   std::string bytes;
   uint64_t sequence = 1;
   for (const auto& [check, run] : runs_.open()) {
@@ -199,8 +205,10 @@ Steady Core::Next() const {
 }
 
 void Core::Stop(Instant wall) {
-  SpoolClosed(wall);
-  SaveOpenRuns(clocks_ ? clocks_->second : Steady{});
+  spool_again_at_ = {};
+  const Steady now = clocks_ ? clocks_->second : Steady{};
+  SpoolClosed(wall, now);
+  SaveOpenRuns(now);
   uplink_.Stop();
 }
 

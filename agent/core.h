@@ -91,12 +91,12 @@ class Core : public FrameSource {
 
   Core(CoreOptions options, Disk& disk, Link& link, Random random, std::unique_ptr<Spool> spool,
        Instant wall, Steady now);
-  absl::Status CloseLeftOver(Instant wall);
+  absl::Status CloseLeftOver(Instant wall, Steady now);
   void DetectClockStep(Instant wall, Steady now);
   // Moves closed runs to the spool and open ones to their record.
   void Persist(Instant wall, Steady now);
   void SaveOpenRuns(Steady now);
-  void SpoolClosed(Instant wall);
+  void SpoolClosed(Instant wall, Steady now);
 
   CoreOptions options_;
   Disk& disk_;
@@ -110,6 +110,7 @@ class Core : public FrameSource {
   std::deque<v1::Fact> unspooled_;  // closed runs that the disk refused so far; bounded
   uint64_t facts_lost_ = 0;
   bool disk_failing_ = false;
+  Steady spool_again_at_{};  // not before, after the disk refused
   Steady save_open_at_{};
   std::optional<std::pair<Instant, Steady>> clocks_;  // as last seen together
   uint64_t clock_generation_ = 0;

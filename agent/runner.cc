@@ -16,7 +16,8 @@ struct Runner::Slot {
   boost::asio::steady_timer timer;
   Done done;  // empty once called
   Steady started;
-  bool busy = false;  // the sensor has not let go
+  uint64_t attempt = 0;  // counts, to tell a timer's late word from this attempt's
+  bool busy = false;     // the sensor has not let go
 
   void Finish(Answer answer, Steady now) {
     if (!done) return;
@@ -46,11 +47,15 @@ void Runner::Ask(size_t check, Millis deadline, Done done) {
   }
   slot->busy = true;
   slot->done = std::move(done);
+  ++slot->attempt;
   slot->started = world_.clock.SteadyNow();
   const Clock& clock = world_.clock;
   slot->timer.expires_after(deadline);
-  slot->timer.async_wait([slot, &clock, deadline, late](boost::system::error_code error) {
-    if (error) return;
+  slot->timer.async_wait([slot, attempt = slot->attempt, &clock, deadline,
+                          late](boost::system::error_code error) {
+    // A timer that has run out can no more be cancelled; the attempt may have ended, and the next
+    // one begun, before its word comes.
+    if (error || slot->attempt != attempt) return;
     slot->Finish({late, "no answer within " + FormatDuration(deadline), {}, {}}, clock.SteadyNow());
     slot->cancel.emit(boost::asio::cancellation_type::terminal);
   });

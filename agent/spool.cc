@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "agent/segment.h"
+#include "common/limits.h"
 #include "common/log.h"
 
 namespace oppetid::agent {
@@ -13,6 +14,10 @@ namespace {
 // Small enough to read whole when sending, large enough that a week needs few files.
 constexpr uint64_t kSegmentBytes = 256'000;
 constexpr std::string_view kSuffix = ".segment";
+// A Hello names every epoch and may name limits::kEpochs. Far fewer keep it short, and still hold
+// the facts of an agent that starts anew each quarter of an hour for a week.
+constexpr size_t kMaxEpochs = 1'000;
+static_assert(kMaxEpochs < limits::kEpochs);
 
 // "<number>-<epoch>.segment", both as 16 hex digits: the order of names is the order of writing.
 std::string SegmentName(uint64_t number, uint64_t epoch) {
@@ -93,7 +98,7 @@ absl::Status Spool::Load() {
       segment.newest = std::max(segment.newest, FactRange(fact).second);
     }
     if (segment.first == 0) {
-      if (auto status = disk_.Remove(name); !status.ok()) return status;
+      RemoveFile(name);
       continue;
     }
     segments_.push_back(std::move(segment));
@@ -119,7 +124,8 @@ absl::Status Spool::StartSegment() {
 absl::Status Spool::Append(const std::vector<v1::Fact>& facts, Instant now) {
   if (facts.empty()) return absl::OkStatus();
   Trim(now);
-  std::vector<v1::Fact> batch = MakeRoom(kSegmentBytes);
+  MakeRoom();
+  std::vector<v1::Fact> batch = Gaps();
   batch.insert(batch.end(), facts.begin(), facts.end());
   if (file_ == nullptr || segments_.back().bytes >= kSegmentBytes) {
     if (auto status = StartSegment(); !status.ok()) {
@@ -147,32 +153,44 @@ absl::Status Spool::Append(const std::vector<v1::Fact>& facts, Instant now) {
   segment.bytes += bytes.size();
   segment.next = next_sequence_ = sequence;
   segment.newest = newest;
+  for (const auto& [check, range] : lost_) {
+    gap_ms_ += static_cast<uint64_t>((range.second - range.first).count());
+  }
+  lost_.clear();
   return absl::OkStatus();
 }
 
-std::vector<v1::Fact> Spool::MakeRoom(uint64_t bytes_needed) {
+void Spool::MakeRoom() {
   uint64_t bytes = stats().bytes;
-  std::map<std::string, std::pair<Instant, Instant>> lost;
-  while (!segments_.empty() && bytes + bytes_needed > static_cast<uint64_t>(options_.limit_bytes)) {
+  size_t epochs = Epochs().size();
+  while (!segments_.empty() &&
+         (bytes + kSegmentBytes > static_cast<uint64_t>(options_.limit_bytes) ||
+          epochs >= kMaxEpochs)) {
     const Segment& oldest = segments_.front();
     const uint64_t acked = AckedOf(oldest.epoch);
     for (const auto& [sequence, fact] : ReadFacts(oldest)) {
-      if (sequence <= acked) continue;
-      const auto [from, to] = FactRange(fact);
-      auto [it, added] = lost.emplace(FactCheck(fact), std::pair(from, to));
-      if (!added) it->second = {std::min(it->second.first, from), std::max(it->second.second, to)};
+      if (sequence > acked) NoteLost(fact);
     }
     bytes -= oldest.bytes;
     RemoveSegment(0);
+    epochs = Epochs().size();
   }
+}
+
+void Spool::NoteLost(const v1::Fact& fact) {
+  const auto [from, to] = FactRange(fact);
+  auto [it, added] = lost_.emplace(FactCheck(fact), std::pair(from, to));
+  if (!added) it->second = {std::min(it->second.first, from), std::max(it->second.second, to)};
+}
+
+std::vector<v1::Fact> Spool::Gaps() const {
   std::vector<v1::Fact> gaps;
-  for (const auto& [check, range] : lost) {
+  for (const auto& [check, range] : lost_) {
     v1::Fact fact;
     fact.mutable_gap()->set_check(check);
     fact.mutable_gap()->set_from_ms(ToUnixMillis(range.first));
     fact.mutable_gap()->set_to_ms(ToUnixMillis(range.second));
-    fact.mutable_gap()->set_reason("the agent's spool was full");
-    gap_ms_ += static_cast<uint64_t>((range.second - range.first).count());
+    fact.mutable_gap()->set_reason("the agent's spool was full or could not be written");
     gaps.push_back(std::move(fact));
   }
   return gaps;
@@ -182,9 +200,13 @@ void Spool::RemoveSegment(size_t index) {
   const Segment segment = segments_[index];
   if (index + 1 == segments_.size()) file_.reset();
   segments_.erase(segments_.begin() + static_cast<std::ptrdiff_t>(index));
-  if (auto status = disk_.Remove(segment.name); !status.ok()) {
+  RemoveFile(segment.name);
+}
+
+void Spool::RemoveFile(const std::string& name) {
+  if (auto status = disk_.Remove(name); !status.ok()) {
     LogError("spool segment cannot be removed",
-             {{"segment", segment.name}, {"error", std::string(status.message())}});
+             {{"segment", name}, {"error", std::string(status.message())}});
   }
 }
 

@@ -51,6 +51,9 @@ class Spool {
   // and the caller keeps the facts.
   absl::Status Append(const std::vector<v1::Fact>& facts, Instant now);
 
+  // A fact that the caller could not keep: its time becomes a Gap with the next Append.
+  void NoteLost(const v1::Fact& fact);
+
   // What is in the spool, oldest epoch first, the current one included.
   std::vector<v1::EpochRange> Epochs() const;
 
@@ -85,9 +88,11 @@ class Spool {
   uint64_t AckedOf(uint64_t epoch) const;
   // The facts of a segment that can be read, with their sequences.
   std::vector<std::pair<uint64_t, v1::Fact>> ReadFacts(const Segment& segment);
-  // Makes room by dropping the oldest segments; returns the gaps for what was not acked.
-  std::vector<v1::Fact> MakeRoom(uint64_t bytes_needed);
+  // Makes room by dropping the oldest segments; notes in `lost_` what was not acked.
+  void MakeRoom();
+  std::vector<v1::Fact> Gaps() const;
   void RemoveSegment(size_t index);
+  void RemoveFile(const std::string& name);
 
   Disk& disk_;
   SpoolOptions options_;
@@ -98,6 +103,8 @@ class Spool {
   uint64_t epoch_ = 0;
   uint64_t next_sequence_ = 1;
   std::unique_ptr<AppendFile> file_;  // of segments_.back(), if it may grow
+  // By check, the time whose facts had to go, until the gap for it is durable.
+  std::map<std::string, std::pair<Instant, Instant>> lost_;
   uint64_t gap_ms_ = 0;
   uint64_t file_number_ = 0;
 

@@ -56,6 +56,18 @@ oppetid_test(http_test
   SOURCES tests/agent/sensors/certificate_test.cc tests/agent/sensors/http_test.cc
   LIBS agent_sensors test_support)
 
+oppetid_test(agent_rules_test
+  SOURCES tests/agent/confirmation_test.cc tests/agent/newest_test.cc tests/agent/runs_test.cc
+          tests/agent/schedule_test.cc tests/agent/segment_test.cc
+  LIBS agent_core)
+oppetid_test(agent_core_test
+  SOURCES tests/agent/core_test.cc tests/agent/spool_test.cc tests/agent/uplink_test.cc
+          tests/support/fake_disk.cc
+  LIBS agent_core)
+oppetid_test(agent_edge_test
+  SOURCES tests/agent/agent_config_test.cc tests/agent/runner_test.cc
+  LIBS agent_core)
+
 # oppetid_script(name COMMAND...): a test that is a program of its own. Those that start the whole
 # product run alone, because they measure times.
 function(oppetid_script name)
@@ -91,5 +103,6 @@ if(OPPETID_FUZZ)
   endfunction()
   oppetid_fuzz(exposition_fuzz tests/fuzz/exposition_fuzz.cc agent_parsers)
   oppetid_fuzz(plugin_output_fuzz tests/fuzz/plugin_output_fuzz.cc agent_parsers)
+  oppetid_fuzz(segment_fuzz tests/fuzz/segment_fuzz.cc agent_parsers)
   oppetid_fuzz(sla_inputs_fuzz tests/fuzz/sla_inputs_fuzz.cc oppetid_report)
 endif()

@@ -1,0 +1,201 @@
+#include "agent/runner.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <boost/asio/cancellation_state.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <functional>
+#include <stdexcept>
+
+namespace oppetid::agent {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr Millis kShort{20};     // a deadline that is meant to pass
+constexpr Millis kLong{60'000};  // one that is not
+constexpr std::chrono::seconds kTestLimit{30};
+
+// What a fake sensor does when asked.
+enum class Manner { kAnswers, kHeedsCancel, kHangs, kThrows };
+
+class FakeSensor : public Sensor {
+ public:
+  FakeSensor(Manner manner, const asio::any_io_executor& executor)
+      : manner_(manner), gate_(executor, Steady::max()) {}
+
+  asio::awaitable<Answer> Ask() override {
+    ++asked;
+    if (manner_ == Manner::kThrows) throw std::runtime_error("broken inside");
+    if (manner_ == Manner::kHangs) {
+      // As a call in the kernel: cancelling does not reach it.
+      co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+    }
+    if (manner_ != Manner::kAnswers) {
+      boost::system::error_code error;
+      co_await gate_.async_wait(asio::redirect_error(asio::use_awaitable, error));
+      if (manner_ == Manner::kHeedsCancel) throw boost::system::system_error(error);
+    }
+    co_return Answer{State::kOk, "fine", {}, {}};
+  }
+  State StateWhenLate() const override { return State::kCritical; }
+
+  // Lets go of everything that hangs.
+  void LetGo() { gate_.cancel(); }
+
+  int asked = 0;
+
+ private:
+  Manner manner_;
+  asio::steady_timer gate_;
+};
+
+// Answers after a while of its own.
+class SlowSensor : public Sensor {
+ public:
+  SlowSensor(Millis takes, const asio::any_io_executor& executor)
+      : takes_(takes), timer_(executor) {}
+  asio::awaitable<Answer> Ask() override {
+    timer_.expires_after(takes_);
+    co_await timer_.async_wait(asio::use_awaitable);
+    co_return Answer{State::kOk, "fine", {}, {}};
+  }
+  State StateWhenLate() const override { return State::kCritical; }
+
+ private:
+  Millis takes_;
+  asio::steady_timer timer_;
+};
+
+class RunnerTest : public testing::Test {
+ protected:
+  FakeSensor* Make(Manner manner) {
+    auto sensor = std::make_unique<FakeSensor>(manner, io_.get_executor());
+    FakeSensor* raw = sensor.get();
+    sensors_.push_back(std::move(sensor));
+    runner_.emplace(world_, sensors_);
+    return raw;
+  }
+  void Ask(Millis deadline) {
+    runner_->Ask(0, deadline, [this](Answer answer, std::chrono::microseconds duration) {
+      answers_.push_back(std::move(answer));
+      durations_.push_back(duration);
+    });
+  }
+  // Runs the loop until there are `count` answers.
+  void Await(size_t count) {
+    io_.restart();
+    const auto end = std::chrono::steady_clock::now() + kTestLimit;
+    while (answers_.size() < count && std::chrono::steady_clock::now() < end) {
+      io_.run_one_until(end);
+    }
+    ASSERT_EQ(answers_.size(), count) << "no answer in time";
+  }
+  // Runs the loop until nothing is left in it.
+  void Drain() {
+    io_.restart();
+    io_.run_for(kTestLimit);
+    EXPECT_EQ(runner_->under_way(), 0u);
+  }
+
+  asio::io_context io_{1};
+  BlockingPool pool_{"test-pool", 1};
+  SystemClock clock_;
+  World world_{io_.get_executor(), pool_, clock_, ""};
+  std::vector<std::unique_ptr<Sensor>> sensors_;
+  std::optional<Runner> runner_;
+  std::vector<Answer> answers_;
+  std::vector<std::chrono::microseconds> durations_;
+};
+
+TEST_F(RunnerTest, AnAnswerIsHandedOnButNeverFromWithinTheCall) {
+  Make(Manner::kAnswers);
+  Ask(kLong);
+  EXPECT_TRUE(answers_.empty());
+  EXPECT_EQ(runner_->under_way(), 1u);
+  Await(1);
+  EXPECT_EQ(answers_[0].state, State::kOk);
+  EXPECT_EQ(answers_[0].text, "fine");
+  EXPECT_EQ(runner_->under_way(), 0u);
+  Drain();
+  EXPECT_EQ(answers_.size(), 1u);
+}
+
+TEST_F(RunnerTest, ThePassedDeadlineIsTheAnswerAndCancelsTheSensor) {
+  Make(Manner::kHeedsCancel);
+  Ask(kShort);
+  Await(1);
+  EXPECT_EQ(answers_[0].state, State::kCritical);
+  EXPECT_EQ(answers_[0].text, "no answer within " + FormatDuration(kShort));
+  EXPECT_GE(durations_[0], kShort);
+  Drain();
+  EXPECT_EQ(answers_.size(), 1u) << "the cancelled sensor's end is no second answer";
+}
+
+TEST_F(RunnerTest, ASensorThatHangsIsAnsweredForAndNotAskedTwice) {
+  FakeSensor* sensor = Make(Manner::kHangs);
+  Ask(kShort);
+  Await(1);
+  EXPECT_EQ(answers_[0].state, State::kCritical);
+  EXPECT_EQ(runner_->under_way(), 1u) << "it has not let go";
+  Ask(kLong);
+  EXPECT_EQ(answers_.size(), 1u) << "never from within the call";
+  Await(2);
+  EXPECT_EQ(answers_[1].state, State::kCritical);
+  EXPECT_THAT(answers_[1].text, HasSubstr("still hangs"));
+  EXPECT_EQ(sensor->asked, 1);
+
+  sensor->LetGo();
+  Drain();
+  EXPECT_EQ(answers_.size(), 2u) << "an answer after the deadline is ignored";
+  Ask(kShort);
+  Await(3);
+  EXPECT_EQ(sensor->asked, 2) << "once it has let go, it is asked again";
+  sensor->LetGo();
+  Drain();
+}
+
+TEST_F(RunnerTest, AnExceptionIsUnknown) {
+  Make(Manner::kThrows);
+  for (size_t i = 1; i <= 2; ++i) {
+    Ask(kLong);
+    Await(i);
+    EXPECT_EQ(answers_.back().state, State::kUnknown);
+    EXPECT_THAT(answers_.back().text, HasSubstr("broken inside"));
+  }
+}
+
+TEST_F(RunnerTest, AfterStopNobodyIsCalled) {
+  Make(Manner::kHeedsCancel);
+  Ask(kLong);
+  io_.poll();
+  runner_->Stop();
+  Drain();
+  EXPECT_TRUE(answers_.empty());
+}
+
+TEST_F(RunnerTest, TheDeadlineOfOneAttemptNeverEndsTheNext) {
+  // The sensor answers just before its deadline, and the loop was busy past both: the deadline's
+  // timer has run out already when the answer comes, and the next attempt begins at once.
+  constexpr Millis kTakes{10}, kDeadline{12}, kBusy{30};
+  sensors_.push_back(std::make_unique<SlowSensor>(kTakes, io_.get_executor()));
+  runner_.emplace(world_, sensors_);
+  runner_->Ask(0, kDeadline, [this](Answer answer, std::chrono::microseconds) {
+    answers_.push_back(std::move(answer));
+    Ask(kLong);
+  });
+  boost::asio::post(io_, [kBusy] {
+    const auto end = std::chrono::steady_clock::now() + kBusy;
+    while (std::chrono::steady_clock::now() < end) {
+    }
+  });
+  Await(2);
+  EXPECT_EQ(answers_[0].state, State::kOk);
+  EXPECT_EQ(answers_[1].state, State::kOk) << answers_[1].text;
+}
+
+}  // namespace
+}  // namespace oppetid::agent
