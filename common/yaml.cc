@@ -106,12 +106,12 @@ class Builder : public YAML::EventHandler {
     } else if (!open.key) {
       if (node.kind != Yaml::Kind::kScalar) faults_.Add(node.at, "a key that is not plain text");
       const auto& map = open.node.map;
-      if (std::any_of(map.begin(), map.end(), [&](auto& e) { return e.first == node.scalar; })) {
+      if (std::any_of(map.begin(), map.end(), [&](auto& e) { return e.key == node.scalar; })) {
         faults_.Add(node.at, "`" + OneLine(node.scalar, 60) + "` stands twice here; keep one");
       }
       open.key = {std::move(node.scalar), node.at};
     } else {
-      open.node.map.emplace_back(std::move(open.key->first), std::move(node));
+      open.node.map.push_back({std::move(open.key->first), std::move(node)});
       open.key.reset();
     }
   }
@@ -382,7 +382,7 @@ const Yaml* YamlMap::Raw(std::string_view key) { return Find(key); }
 
 bool YamlMap::Has(std::string_view key) const {
   return std::any_of(yaml_->map.begin(), yaml_->map.end(),
-                     [&](const auto& entry) { return entry.first == key; });
+                     [&](const auto& entry) { return entry.key == key; });
 }
 
 void YamlMap::Fault(std::string_view key, std::string_view what) {

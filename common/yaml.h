@@ -38,6 +38,8 @@ class Faults {
   std::vector<std::string> lines_;
 };
 
+struct YamlEntry;
+
 struct Yaml {
   enum class Kind { kNull, kScalar, kList, kMap };
   Kind kind = Kind::kNull;
@@ -45,7 +47,13 @@ struct Yaml {
   std::string scalar;
   bool quoted = false;
   std::vector<Yaml> list;
-  std::vector<std::pair<std::string, Yaml>> map;  // in the file's order
+  std::vector<YamlEntry> map;  // in the file's order
+};
+
+// A key of a mapping and its value.
+struct YamlEntry {
+  std::string key;
+  Yaml value;
 };
 
 // Parses one document of at most 4 MB, nested at most 32 deep. On a fault the result is a null.
