@@ -83,7 +83,7 @@ class AgentState {
   };
 
   void ApplyRun(const v1::OpenRun& run, Instant now, Batch* batch);
-  void ApplySamples(const v1::SampleSet& set);
+  void ApplySamples(const v1::SampleSet& set, Instant now);
   void ApplyClosed(const v1::ClosedRun& closed, Instant now, Batch* batch);
   Reason ApplyFact(const v1::Fact& fact, Instant now, Batch* batch);
   void GapInstead(const v1::Fact& fact, Reason reason, Instant now, Batch* batch);
