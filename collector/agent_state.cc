@@ -41,7 +41,7 @@ AgentState::AgentState(const AgentRow& row, Counters& counters)
   os_ = row.os;
   interval_ = row.interval;
   last_seen_ = row.last_seen;
-  watermarks_ = row.watermarks;
+  watermarks_ = durable_ = row.watermarks;
   for (const StoredOpenRun& stored : row.runs) {
     CurrentRun run;
     run.state = stored.state;
@@ -106,16 +106,21 @@ void AgentState::OnHello(const v1::Hello& hello, const Peer& peer, Instant now, 
 }
 
 std::vector<v1::Watermark> AgentState::Watermarks(const v1::Hello& hello) {
-  std::map<uint64_t, uint64_t> kept;
-  std::vector<v1::Watermark> marks;
-  for (const v1::EpochRange& epoch : hello.epochs()) {
-    const auto found = watermarks_.find(epoch.epoch());
-    const uint64_t known = found == watermarks_.end() ? 0 : found->second;
+  const auto known = [](const std::map<uint64_t, uint64_t>& marks, uint64_t epoch) {
+    const auto found = marks.find(epoch);
+    return found == marks.end() ? 0 : found->second;
+  };
+  std::map<uint64_t, uint64_t> kept, told;
+  for (const v1::EpochRange& range : hello.epochs()) {
+    const uint64_t epoch = range.epoch();
     // What nobody has any more cannot be waited for.
-    const uint64_t mark = std::max(known, epoch.first_sequence() - 1);
-    kept[epoch.epoch()] = std::max(kept[epoch.epoch()], mark);
+    const uint64_t gone = range.first_sequence() - 1;
+    kept[epoch] = std::max({kept[epoch], known(watermarks_, epoch), gone});
+    // An agent forgets what it is told here, so that a commit still under way does not count.
+    told[epoch] = std::max({told[epoch], known(durable_, epoch), gone});
   }
-  for (const auto& [epoch, sequence] : kept) {
+  std::vector<v1::Watermark> marks;
+  for (const auto& [epoch, sequence] : told) {
     marks.emplace_back();
     marks.back().set_epoch(epoch);
     marks.back().set_last_sequence(sequence);

@@ -209,6 +209,7 @@ void Hub::OnCommitted(const absl::Status& status) {
   if (!writable_.ok()) LogInfo("the ledger can be written again");
   writable_ = absl::OkStatus();
   counters_.ledger_writable.Set(1);
+  for (const AgentRow& row : batch_->agents) agents_.at(row.host)->Stored(row);
   batch_.reset();
   for (const PendingAck& pending : std::exchange(acks_, {})) {
     const auto session = sessions_.find(pending.session);
