@@ -63,3 +63,6 @@ oppetid_test(ping_test SOURCES tests/agent/sensors/ping_test.cc LIBS agent_senso
 oppetid_test(http_test
   SOURCES tests/agent/sensors/certificate_test.cc tests/agent/sensors/http_test.cc
   LIBS agent_sensors test_support)
+oppetid_test(ledger_test
+  SOURCES tests/collector/packing_test.cc tests/collector/sqlite_ledger_test.cc
+  LIBS collector_ledger)
