@@ -66,3 +66,15 @@ oppetid_test(http_test
 oppetid_test(ledger_test
   SOURCES tests/collector/packing_test.cc tests/collector/sqlite_ledger_test.cc
   LIBS collector_ledger)
+oppetid_library(collector_support SOURCES tests/support/views.cc LIBS collector_core GTest::gtest)
+oppetid_test(collector_core_test
+  SOURCES tests/collector/collector_config_test.cc tests/collector/dictionary_test.cc
+          tests/collector/exposition_test.cc tests/collector/hub_test.cc
+          tests/collector/hub_view_test.cc tests/collector/status_json_test.cc
+  LIBS collector_support)
+# What Prometheus' own tool says of names, types and help texts. Carried series have no help text:
+# there it complains (3) but must be able to read them.
+set(testdata ${PROJECT_SOURCE_DIR}/tests/testdata)
+add_test(NAME metrics_lint COMMAND sh -c "promtool check metrics < ${testdata}/metrics.txt")
+add_test(NAME metrics_carried_lint
+  COMMAND sh -c "promtool check metrics < ${testdata}/metrics_carried.txt; test $? -eq 3")
