@@ -173,7 +173,12 @@ void AgentState::OnSnapshot(const v1::Snapshot& snapshot, Instant now, Batch* ba
     check.run->open = false;
     dirty_ = true;
   }
-  if (snapshot.reset_definitions()) dictionary_->Reset();
+  if (snapshot.reset_definitions()) {
+    // The same series may come back as another check's and must not stand twice; a reset sends
+    // everything anew.
+    dictionary_->Reset();
+    for (Check& check : checks_) check.samples = nullptr;
+  }
   uint64_t dropped_labels = 0;
   for (const v1::SeriesDefinition& definition : snapshot.definitions()) {
     const Reason reason = dictionary_->Define(definition, &dropped_labels);

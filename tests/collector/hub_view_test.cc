@@ -153,6 +153,19 @@ TEST_F(HubView, EndsTheSeriesOfASilentAgent) {
   EXPECT_THAT(Metrics(), Not(HasSubstr("host_load1"))) << "up, but nobody measured any more";
 }
 
+TEST_F(HubView, ShowsASeriesOnceThoughAResetGaveItToAnotherCheck) {
+  const Stream stream = Connect(1, {"disk", "cpu"});
+  hub_->OnFrame(stream.id, Load(0, 0.5, true));
+  v1::AgentFrame reset = Load(0, 0.75, true);
+  reset.mutable_snapshot()->set_reset_definitions(true);
+  reset.mutable_snapshot()->mutable_definitions(0)->set_check(1);
+  reset.mutable_snapshot()->mutable_samples(0)->set_check(1);
+  hub_->OnFrame(stream.id, reset);
+  const std::string text = Metrics();
+  EXPECT_THAT(text, HasSubstr(std::string(kSeries) + "0.75\n"));
+  EXPECT_THAT(text, Not(HasSubstr(std::string(kSeries) + "0.5\n")));
+}
+
 TEST_F(HubView, RefusesSamplesFromNoTime) {
   const Stream stream = Connect(1);
   for (const int64_t at : {INT64_MAX, int64_t{0}, INT64_MIN, kHubStartMs + 60'001}) {
