@@ -55,6 +55,8 @@ if(OPPETID_FUZZ)
   endfunction()
   oppetid_fuzz(exposition_fuzz tests/fuzz/exposition_fuzz.cc agent_parsers)
   oppetid_fuzz(plugin_output_fuzz tests/fuzz/plugin_output_fuzz.cc agent_parsers)
+  oppetid_fuzz(frame_fuzz tests/fuzz/frame_fuzz.cc collector_core)
+  oppetid_fuzz(names_fuzz tests/fuzz/names_fuzz.cc collector_ledger)
 endif()
 oppetid_test(dns_test
   SOURCES tests/agent/sensors/dns_message_test.cc tests/agent/sensors/dns_test.cc
@@ -69,8 +71,9 @@ oppetid_test(ledger_test
 oppetid_library(collector_support SOURCES tests/support/views.cc LIBS collector_core GTest::gtest)
 oppetid_test(collector_core_test
   SOURCES tests/collector/collector_config_test.cc tests/collector/dictionary_test.cc
-          tests/collector/exposition_test.cc tests/collector/hub_test.cc
-          tests/collector/hub_view_test.cc tests/collector/status_json_test.cc
+          tests/collector/exposition_test.cc tests/collector/hub_random_test.cc
+          tests/collector/hub_test.cc tests/collector/hub_view_test.cc
+          tests/collector/status_json_test.cc
   LIBS collector_support)
 # What Prometheus' own tool says of names, types and help texts. Carried series have no help text:
 # there it complains (3) but must be able to read them.
@@ -78,3 +81,8 @@ set(testdata ${PROJECT_SOURCE_DIR}/tests/testdata)
 add_test(NAME metrics_lint COMMAND sh -c "promtool check metrics < ${testdata}/metrics.txt")
 add_test(NAME metrics_carried_lint
   COMMAND sh -c "promtool check metrics < ${testdata}/metrics_carried.txt; test $? -eq 3")
+oppetid_test(identity_test SOURCES tests/common/identity_test.cc LIBS oppetid_common test_support)
+oppetid_test(collector_web_test
+  SOURCES tests/collector/api_test.cc tests/collector/http_server_test.cc
+          tests/support/http_client.cc
+  LIBS collector_support collector_web)
