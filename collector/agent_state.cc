@@ -23,6 +23,13 @@ Reason CheckRun(int64_t since_ms, int64_t last_ms, int64_t valid_for_ms, v1::Sta
   return kAccepted;
 }
 
+// The peer's clock minus ours. Any 64 bits may stand in a frame, so what is no instant from 1970 to
+// 9999 counts as the nearest one.
+int64_t ClockOffset(int64_t theirs_ms, Instant ours) {
+  constexpr int64_t kEndMs = 253'402'300'799'999;
+  return std::clamp<int64_t>(theirs_ms, 0, kEndMs) - ToUnixMillis(ours);
+}
+
 }  // namespace
 
 AgentState::AgentState(std::string municipality, std::string host, Counters& counters)
@@ -34,7 +41,7 @@ AgentState::AgentState(const AgentRow& row, Counters& counters)
   os_ = row.os;
   interval_ = row.interval;
   last_seen_ = row.last_seen;
-  watermarks_ = row.watermarks;
+  watermarks_ = durable_ = row.watermarks;
   for (const StoredOpenRun& stored : row.runs) {
     CurrentRun run;
     run.state = stored.state;
@@ -76,7 +83,7 @@ void AgentState::OnHello(const v1::Hello& hello, const Peer& peer, Instant now, 
   os_ = OneLine(hello.os());
   interval_ = Millis(hello.interval_ms());
   certificate_expires_ = peer.expires;
-  clock_offset_ms_ = hello.now_ms() - ToUnixMillis(now);
+  clock_offset_ms_ = ClockOffset(hello.now_ms(), now);
   std::vector<Check> checks;
   std::map<std::string, size_t> by_name;
   std::vector<std::string> names;
@@ -99,16 +106,21 @@ void AgentState::OnHello(const v1::Hello& hello, const Peer& peer, Instant now, 
 }
 
 std::vector<v1::Watermark> AgentState::Watermarks(const v1::Hello& hello) {
-  std::map<uint64_t, uint64_t> kept;
-  std::vector<v1::Watermark> marks;
-  for (const v1::EpochRange& epoch : hello.epochs()) {
-    const auto found = watermarks_.find(epoch.epoch());
-    const uint64_t known = found == watermarks_.end() ? 0 : found->second;
+  const auto known = [](const std::map<uint64_t, uint64_t>& marks, uint64_t epoch) {
+    const auto found = marks.find(epoch);
+    return found == marks.end() ? 0 : found->second;
+  };
+  std::map<uint64_t, uint64_t> kept, told;
+  for (const v1::EpochRange& range : hello.epochs()) {
+    const uint64_t epoch = range.epoch();
     // What nobody has any more cannot be waited for.
-    const uint64_t mark = std::max(known, epoch.first_sequence() - 1);
-    kept[epoch.epoch()] = std::max(kept[epoch.epoch()], mark);
+    const uint64_t gone = range.first_sequence() - 1;
+    kept[epoch] = std::max({kept[epoch], known(watermarks_, epoch), gone});
+    // An agent forgets what it is told here, so that a commit still under way does not count.
+    told[epoch] = std::max({told[epoch], known(durable_, epoch), gone});
   }
-  for (const auto& [epoch, sequence] : kept) {
+  std::vector<v1::Watermark> marks;
+  for (const auto& [epoch, sequence] : told) {
     marks.emplace_back();
     marks.back().set_epoch(epoch);
     marks.back().set_last_sequence(sequence);
@@ -130,7 +142,7 @@ std::optional<bool> AgentState::Up(Steady now, Steady started) const {
 }
 
 void AgentState::OnSnapshot(const v1::Snapshot& snapshot, Instant now, Batch* batch) {
-  clock_offset_ms_ = snapshot.now_ms() - ToUnixMillis(now);
+  clock_offset_ms_ = ClockOffset(snapshot.now_ms(), now);
   clock_ahead_ = clock_offset_ms_ > limits::kClockAhead.count();
   if (clock_ahead_) {
     counters_.Reject("clock_ahead", host_);
@@ -161,7 +173,12 @@ void AgentState::OnSnapshot(const v1::Snapshot& snapshot, Instant now, Batch* ba
     check.run->open = false;
     dirty_ = true;
   }
-  if (snapshot.reset_definitions()) dictionary_->Reset();
+  if (snapshot.reset_definitions()) {
+    // The same series may come back as another check's and must not stand twice; a reset sends
+    // everything anew.
+    dictionary_->Reset();
+    for (Check& check : checks_) check.samples = nullptr;
+  }
   uint64_t dropped_labels = 0;
   for (const v1::SeriesDefinition& definition : snapshot.definitions()) {
     const Reason reason = dictionary_->Define(definition, &dropped_labels);
@@ -170,7 +187,7 @@ void AgentState::OnSnapshot(const v1::Snapshot& snapshot, Instant now, Batch* ba
   if (dropped_labels > 0) {
     counters_.Reject("our_label", host_, "", static_cast<double>(dropped_labels));
   }
-  for (const v1::SampleSet& set : snapshot.samples()) ApplySamples(set);
+  for (const v1::SampleSet& set : snapshot.samples()) ApplySamples(set, now);
 }
 
 void AgentState::ApplyRun(const v1::OpenRun& wire, Instant now, Batch* batch) {
@@ -209,12 +226,17 @@ void AgentState::WriteRun(const Check& check, bool grow_in_place, Batch* batch) 
       {host_, check.name, check.run->state, check.run->since, check.run->to(), grow_in_place});
 }
 
-void AgentState::ApplySamples(const v1::SampleSet& set) {
+void AgentState::ApplySamples(const v1::SampleSet& set, Instant now) {
   if (set.check() >= checks_.size()) {
     counters_.Reject("check_index", host_);
     return;
   }
   Check& check = checks_[set.check()];
+  if (set.at_ms() <= 0 || set.at_ms() > ToUnixMillis(now + limits::kClockAhead)) {
+    // Values from the future would outlive the agent.
+    counters_.Reject(set.at_ms() <= 0 ? "sample_instant" : "from_the_future", host_, check.name);
+    return;
+  }
   uint64_t dropped = 0;
   std::shared_ptr<const SampleBlock> block;
   const Instant valid_until = FromUnixMillis(set.at_ms()) + check.valid_for;
@@ -272,7 +294,11 @@ Reason AgentState::ApplyFact(const v1::Fact& fact, Instant now, Batch* batch) {
       const v1::Gap& gap = fact.gap();
       if (!IsCheckName(gap.check())) return "check_name";
       if (gap.from_ms() <= 0 || gap.to_ms() <= gap.from_ms()) return "gap_instants";
-      if (gap.from_ms() > ToUnixMillis(now + limits::kClockAhead)) return "from_the_future";
+      // A gap may stand for a run that would have held on.
+      if (gap.from_ms() > ToUnixMillis(now + limits::kClockAhead) ||
+          gap.to_ms() > ToUnixMillis(now + limits::kClockAhead + limits::kMaxValidFor)) {
+        return "from_the_future";
+      }
       batch->gaps.push_back({host_, gap.check(), FromUnixMillis(gap.from_ms()),
                              FromUnixMillis(gap.to_ms()), OneLine(gap.reason())});
       ++gaps_;

@@ -31,9 +31,11 @@ class AgentState {
   static Reason Validate(const v1::Hello& hello);
   // A new stream begins. Checks that are gone end here.
   void OnHello(const v1::Hello& hello, const Peer& peer, Instant now, Batch* batch);
-  // The watermarks of the epochs that a Hello names. Facts that its spool no longer has are passed
-  // by.
+  // The durable watermarks of the epochs that a Hello names. Facts that its spool no longer has are
+  // passed by.
   std::vector<v1::Watermark> Watermarks(const v1::Hello& hello);
+  // A commit has stored this row.
+  void Stored(const AgentRow& row) { durable_ = row.watermarks; }
 
   void OnSnapshot(const v1::Snapshot& snapshot, Instant now, Batch* batch);
   // Applies numbered facts in order. An accepted frame moves the watermark; `*refused` counts facts
@@ -83,7 +85,7 @@ class AgentState {
   };
 
   void ApplyRun(const v1::OpenRun& run, Instant now, Batch* batch);
-  void ApplySamples(const v1::SampleSet& set);
+  void ApplySamples(const v1::SampleSet& set, Instant now);
   void ApplyClosed(const v1::ClosedRun& closed, Instant now, Batch* batch);
   Reason ApplyFact(const v1::Fact& fact, Instant now, Batch* batch);
   void GapInstead(const v1::Fact& fact, Reason reason, Instant now, Batch* batch);
@@ -97,7 +99,8 @@ class AgentState {
   Millis interval_{15'000};
   std::vector<Check> checks_;
   std::map<std::string, size_t> checks_by_name_;
-  std::map<uint64_t, uint64_t> watermarks_;
+  std::map<uint64_t, uint64_t> watermarks_;  // what was taken in
+  std::map<uint64_t, uint64_t> durable_;     // what a commit has stored; never ahead of the former
   std::unique_ptr<Dictionary> dictionary_;
   std::optional<Instant> last_seen_;
   std::optional<Steady> last_frame_;  // of this run of the collector

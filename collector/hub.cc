@@ -16,7 +16,7 @@ constexpr Millis kHelloWithin{10'000};
 constexpr Millis kTakeOverWindow{300'000};
 constexpr size_t kTakeOversAllowed = 3;
 constexpr Millis kRefusedFor{300'000};
-// Runs waiting for a ledger that cannot be written; beyond this streams end and agents send again.
+// Runs waiting for a ledger that cannot be written, 30 MB; beyond this streams end until it can.
 constexpr size_t kMaxWaitingRuns = 200'000;
 
 }  // namespace
@@ -61,11 +61,17 @@ void Hub::Refuse(SessionId id, Reason reason, std::string_view detail) {
   OnClosed(id);
 }
 
+bool Hub::Full() const { return !writable_.ok() && next_batch_->runs.size() > kMaxWaitingRuns; }
+
 void Hub::OnFrame(SessionId id, const v1::AgentFrame& frame) {
   const auto found = sessions_.find(id);
   if (found == sessions_.end()) return;  // a frame that crossed with our closing
   Session& session = found->second;
   counters_.frames.Increment();
+  if (Full()) {
+    Refuse(id, "ledger_not_writable");
+    return;
+  }
   if (frame.has_hello() != (session.agent == nullptr)) {
     Refuse(id, session.agent == nullptr ? "hello_missing" : "hello_twice");
     return;
@@ -204,11 +210,13 @@ void Hub::OnCommitted(const absl::Status& status) {
     writable_ = status;
     counters_.ledger_writable.Set(0);
     for (auto& done : std::exchange(flushes_, {})) done(status);
+    for (auto& done : std::exchange(next_flushes_, {})) done(status);
     return;  // Tick tries again
   }
   if (!writable_.ok()) LogInfo("the ledger can be written again");
   writable_ = absl::OkStatus();
   counters_.ledger_writable.Set(1);
+  for (const AgentRow& row : batch_->agents) agents_.at(row.host)->Stored(row);
   batch_.reset();
   for (const PendingAck& pending : std::exchange(acks_, {})) {
     const auto session = sessions_.find(pending.session);
@@ -227,11 +235,8 @@ void Hub::OnCommitted(const absl::Status& status) {
 
 void Hub::Tick() {
   const Steady now = clock_.SteadyNow();
-  if (!writable_.ok() && next_batch_->runs.size() > kMaxWaitingRuns) {
-    // The agents still have it all; let them bring it again when the disk is well.
-    next_batch_ = std::make_shared<Batch>();
-    while (!sessions_.empty()) Refuse(sessions_.begin()->first, "ledger_not_writable");
-  }
+  // What waits is kept: its facts count as taken in.
+  while (Full() && !sessions_.empty()) Refuse(sessions_.begin()->first, "ledger_not_writable");
   for (auto it = refused_until_.begin(); it != refused_until_.end();) {
     if (now < it->second) {
       ++it;

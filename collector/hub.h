@@ -88,6 +88,8 @@ class Hub {
   void OnHello(SessionId id, Session& session, const v1::Hello& hello);
   void OnFacts(SessionId id, Session& session, const v1::Facts& facts);
   bool MayTakeOver(const std::string& host, uint64_t epoch);
+  // Whether as much waits for a ledger that cannot be written as memory may hold.
+  bool Full() const;
   void Refuse(SessionId id, Reason reason, std::string_view detail = "");
   void CommitNext();
   void OnCommitted(const absl::Status& status);

@@ -68,6 +68,28 @@ oppetid_test(agent_edge_test
   SOURCES tests/agent/agent_config_test.cc tests/agent/runner_test.cc
   LIBS agent_core)
 
+oppetid_test(ledger_test
+  SOURCES tests/collector/packing_test.cc tests/collector/sqlite_ledger_test.cc
+  LIBS collector_ledger)
+oppetid_library(collector_support SOURCES tests/support/views.cc LIBS collector_core GTest::gtest)
+oppetid_test(collector_core_test
+  SOURCES tests/collector/collector_config_test.cc tests/collector/dictionary_test.cc
+          tests/collector/exposition_test.cc tests/collector/hub_random_test.cc
+          tests/collector/hub_test.cc tests/collector/hub_view_test.cc
+          tests/collector/status_json_test.cc
+  LIBS collector_support)
+# What Prometheus' own tool says of names, types and help texts. Carried series have no help text:
+# there it complains (3) but must be able to read them.
+set(testdata ${PROJECT_SOURCE_DIR}/tests/testdata)
+add_test(NAME metrics_lint COMMAND sh -c "promtool check metrics < ${testdata}/metrics.txt")
+add_test(NAME metrics_carried_lint
+  COMMAND sh -c "promtool check metrics < ${testdata}/metrics_carried.txt; test $? -eq 3")
+oppetid_test(identity_test SOURCES tests/common/identity_test.cc LIBS oppetid_common test_support)
+oppetid_test(collector_web_test
+  SOURCES tests/collector/api_test.cc tests/collector/http_server_test.cc
+          tests/support/http_client.cc
+  LIBS collector_support collector_web)
+
 # oppetid_script(name COMMAND...): a test that is a program of its own. Those that start the whole
 # product run alone, because they measure times.
 function(oppetid_script name)
@@ -104,5 +126,7 @@ if(OPPETID_FUZZ)
   oppetid_fuzz(exposition_fuzz tests/fuzz/exposition_fuzz.cc agent_parsers)
   oppetid_fuzz(plugin_output_fuzz tests/fuzz/plugin_output_fuzz.cc agent_parsers)
   oppetid_fuzz(segment_fuzz tests/fuzz/segment_fuzz.cc agent_parsers)
+  oppetid_fuzz(frame_fuzz tests/fuzz/frame_fuzz.cc collector_core)
+  oppetid_fuzz(names_fuzz tests/fuzz/names_fuzz.cc collector_ledger)
   oppetid_fuzz(sla_inputs_fuzz tests/fuzz/sla_inputs_fuzz.cc oppetid_report)
 endif()

@@ -130,6 +130,25 @@ boost::asio::awaitable<HttpResponse> Handle(boost::asio::any_io_executor executo
   co_return std::move(*slot->response);
 }
 
+// The answer to HEAD: what GET would say, without the body.
+template <typename Stream>
+boost::asio::awaitable<bool> WriteHead(Stream& stream, HttpResponse answer, bool keep_alive) {
+  http::response<http::empty_body> head(static_cast<http::status>(answer.status), 11);
+  head.set(http::field::content_type, answer.content_type);
+  head.keep_alive(keep_alive);
+  if (answer.chunks) {
+    head.chunked(true);
+  } else {
+    head.content_length(answer.body.size());
+  }
+  http::response_serializer<http::empty_body> serializer(head);
+  boost::system::error_code error;
+  stream.expires_after(kIdle);
+  co_await http::async_write_header(stream, serializer,
+                                    boost::asio::redirect_error(boost::asio::use_awaitable, error));
+  co_return !error;
+}
+
 template <typename Stream>
 boost::asio::awaitable<bool> WriteWhole(Stream& stream, HttpResponse answer, bool keep_alive) {
   http::response<http::string_body> message(static_cast<http::status>(answer.status), 11);
@@ -201,6 +220,7 @@ boost::asio::awaitable<void> Serve(std::shared_ptr<Shared> shared, Stream stream
     }
     if (error) break;
     const bool keep_alive = parser.get().keep_alive();
+    const bool head_only = parser.get().method() == http::verb::head;
     auto request = ToRequest(parser.get());
     HttpResponse answer;
     if (request) {
@@ -212,7 +232,9 @@ boost::asio::awaitable<void> Serve(std::shared_ptr<Shared> shared, Stream stream
       answer.body = "not a valid request\n";
     }
     // Plain statements: g++ 12 may evaluate both arms of a conditional with co_await in it.
-    if (answer.chunks) {
+    if (head_only) {
+      alive = co_await WriteHead(stream, std::move(answer), keep_alive);
+    } else if (answer.chunks) {
       alive = co_await WriteChunks(stream, shared->pool, std::move(answer), keep_alive);
     } else {
       alive = co_await WriteWhole(stream, std::move(answer), keep_alive);

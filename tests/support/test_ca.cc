@@ -82,6 +82,7 @@ Cert Make(const std::string& name, const CertificateWish& wish, bool authority, 
     for (const std::string& one : wish.names) names += (names.empty() ? "" : ",") + one;
     Extend(raw, issuer, NID_subject_alt_name, names);
   }
+  if (!authority && !wish.usage.empty()) Extend(raw, issuer, NID_ext_key_usage, wish.usage);
   Check(X509_sign(raw, issuer_key, EVP_sha256()) > 0, "signing");
   return certificate;
 }
