@@ -125,7 +125,6 @@ TEST_F(HttpServerTest, RefusesWhatIsTooLarge) {
   EXPECT_EQ(body.Receive().status, 413);
   EXPECT_TRUE(body.Ended());
   HttpClient headers(port());
-  // Exactly what the server reads before it refuses, so that its answer is not lost to a reset.
   headers.Send("GET / HTTP/1.1\r\nHost: x\r\nX: " + std::string(17'000, 'x'));
   EXPECT_EQ(headers.Receive().status, 431);
   HttpClient fits(port());
