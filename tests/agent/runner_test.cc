@@ -178,9 +178,9 @@ TEST_F(RunnerTest, AfterStopNobodyIsCalled) {
 }
 
 TEST_F(RunnerTest, TheDeadlineOfOneAttemptNeverEndsTheNext) {
-  // The sensor answers just before its deadline, and the loop was busy past both: the deadline's
+  // The sensor answers before its deadline, but the loop was busy past both: the deadline's
   // timer has run out already when the answer comes, and the next attempt begins at once.
-  constexpr Millis kTakes{10}, kDeadline{12}, kBusy{30};
+  constexpr Millis kTakes{1}, kDeadline{300}, kBusy{400};
   sensors_.push_back(std::make_unique<SlowSensor>(kTakes, io_.get_executor()));
   runner_.emplace(world_, sensors_);
   runner_->Ask(0, kDeadline, [this](Answer answer, std::chrono::microseconds) {
