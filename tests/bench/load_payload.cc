@@ -9,7 +9,7 @@ namespace {
 
 // Of ten series, how many are what.
 constexpr int kCounters = 4, kNoisy = 3;
-constexpr Millis kEvery{1'000}, kValidFor{60'000};
+constexpr Millis kEvery{1'000}, kValidFor{3'600'000};
 
 std::string Numbered(const char* prefix, int number) {
   char text[64];
