@@ -500,6 +500,25 @@ TEST_F(HostileTest, TenThousandSilentConnectionsDisturbNobody) {
   Greet(client, EvilPayload(400));
 }
 
+// The beginning of a TLS handshake, and then nothing: what costs a server most.
+TEST_F(HostileTest, ThousandsOfHandshakesThatStopDisturbNobody) {
+  constexpr int kStopped = 3'000;
+  const double before = Refused("handshake_timeout") + Refused("too_many_handshakes");
+  std::vector<Socket> sockets;
+  for (int i = 0; i < kStopped; ++i) {
+    sockets.emplace_back(*collector_);
+    ASSERT_TRUE(sockets.back().connected()) << "connection " << i;
+    // A record of 512 bytes is announced.
+    sockets.back().Send(std::string_view("\x16\x03\x01\x02\x00\x01", 6));
+  }
+  // A newcomer is served amid them.
+  Client client(*collector_, AgentCertificate(collector_->ca(), "good", "newcomer"));
+  Greet(client, EvilPayload(500));
+  for (const Socket& socket : sockets) EXPECT_TRUE(socket.AwaitClose());
+  EXPECT_EQ(Refused("handshake_timeout") + Refused("too_many_handshakes") - before, kStopped);
+  EXPECT_NE(collector_->process().AwaitLine("reason=handshake_timeout", Millis(5'000)), "");
+}
+
 TEST_F(HostileTest, TheScrapeStaysOneThatPrometheusCanRead) {
   const std::string page = HttpGet(collector_->http(), "/metrics");
   EXPECT_THAT(page, testing::HasSubstr("host=\"well-behaved\""));
