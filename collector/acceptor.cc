@@ -27,6 +27,7 @@ struct Acceptor::Waiting {
   tcp::socket socket;
   boost::asio::steady_timer timer;
   std::list<std::shared_ptr<Waiting>>::iterator place;
+  bool speaks = false;  // TLS, and waits for room
   bool done = false;
 };
 
@@ -34,7 +35,8 @@ Acceptor::Acceptor(boost::asio::any_io_executor executor, Counters& counters)
     : executor_(std::move(executor)),
       counters_(counters),
       acceptor_(executor_),
-      retry_(executor_) {}
+      retry_(executor_),
+      handshakes_(executor_, counters, [this] { Admit(); }) {}
 
 Acceptor::~Acceptor() = default;
 
@@ -88,7 +90,8 @@ void Acceptor::Await(tcp::socket socket) {
   counters_.connections.Set(static_cast<double>(waiting_.size()));
   waiting->timer.expires_after(kSpeakWithin);
   waiting->timer.async_wait([this, waiting](boost::system::error_code error) {
-    if (!error && !waiting->done) Drop(waiting, "silent_connection");
+    if (error || waiting->done) return;
+    Drop(waiting, waiting->speaks ? "too_many_handshakes" : "silent_connection");
   });
   waiting->socket.async_wait(tcp::socket::wait_read,
                              [this, waiting](boost::system::error_code error) {
@@ -107,7 +110,23 @@ void Acceptor::Inspect(const std::shared_ptr<Waiting>& waiting) {
   } else if (head[0] != kTlsHandshake || (got > 1 && head[1] != kTlsMajor)) {
     Drop(waiting, "not_tls");
   } else {
+    if (ready_.size() >= 2 * kMaxWaiting) {
+      std::erase_if(ready_, [](const auto& one) { return one.expired(); });
+    }
+    waiting->speaks = true;
+    ready_.push_back(waiting);
+    Admit();
+  }
+}
+
+// Those that speak TLS begin their handshakes, as far as there is room.
+void Acceptor::Admit() {
+  while (!ready_.empty() && handshakes_.HasRoom()) {
+    const auto waiting = ready_.back().lock();
+    ready_.pop_back();
+    if (waiting == nullptr || waiting->done) continue;
     Forget(waiting);
+    handshakes_.Begin(waiting->socket.native_handle());
     speak_tls_(waiting->socket.release());
   }
 }
@@ -131,6 +150,7 @@ void Acceptor::Close() {
   boost::system::error_code ignored;
   acceptor_.close(ignored);
   retry_.cancel();
+  handshakes_.Close();
   while (!waiting_.empty()) {
     const auto waiting = waiting_.front();
     Forget(waiting);

@@ -2,7 +2,8 @@
 //
 // A connection waits here, as a bare socket, until its first bytes are there; what is no TLS
 // handshake, or says nothing for ten seconds, is closed, counted and logged. When too many wait,
-// the one that has waited longest goes: an honest client speaks at once. Threading: the executor's
+// the one that has waited longest goes: an honest client speaks at once. One that speaks waits on
+// while too many handshakes are under way; then the newest goes first. Threading: the executor's
 // thread.
 #pragma once
 
@@ -13,9 +14,11 @@
 #include <list>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "collector/counters.h"
+#include "collector/handshakes.h"
 
 namespace oppetid::collector {
 
@@ -28,6 +31,8 @@ class Acceptor {
   // connection that begins a TLS handshake, nothing of it read yet, and owns it.
   absl::Status Listen(const std::string& address, std::function<void(int fd)> speak_tls);
   uint16_t port() const { return port_; }
+  // A stream has begun on a connection of this peer, in gRPC's spelling.
+  void Established(const std::string& peer) { handshakes_.Established(peer); }
   void Close();
 
  private:
@@ -35,6 +40,7 @@ class Acceptor {
   void AcceptNext();
   void Await(boost::asio::ip::tcp::socket socket);
   void Inspect(const std::shared_ptr<Waiting>& waiting);
+  void Admit();
   void Drop(std::shared_ptr<Waiting> waiting, Reason reason);
   void Forget(std::shared_ptr<Waiting> waiting);
 
@@ -44,6 +50,8 @@ class Acceptor {
   boost::asio::steady_timer retry_;
   std::function<void(int)> speak_tls_;
   std::list<std::shared_ptr<Waiting>> waiting_;  // oldest first
+  std::vector<std::weak_ptr<Waiting>> ready_;    // speak TLS and wait for room, oldest first
+  Handshakes handshakes_;
   uint16_t port_ = 0;
 };
 

@@ -1,5 +1,6 @@
 #include "collector/collector.h"
 
+#include <malloc.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
@@ -26,6 +27,9 @@ namespace {
 // Scrapes being rendered and exports being read at a time.
 constexpr size_t kHttpThreads = 2;
 constexpr Millis kTickEvery{1'000};
+// What decoding big frames leaves between long-lived strings goes back to the system this often:
+// after a fleet has reconnected, it is as much as the series themselves.
+constexpr Millis kTrimEvery{60'000};
 // Everything after a signal must be done by then.
 constexpr Millis kStopWithin{10'000};
 // A descriptor per agent and per waiting connection.
@@ -122,6 +126,10 @@ class Collector {
 
   void Tick() {
     hub_->Tick();
+    if (const Steady now = clock_.SteadyNow(); now >= next_trim_) {
+      next_trim_ = now + kTrimEvery;
+      pool_.Post([] { ::malloc_trim(0); });
+    }
     tick_.expires_after(kTickEvery);
     tick_.async_wait([this](boost::system::error_code error) {
       if (!error) Tick();
@@ -168,6 +176,7 @@ class Collector {
   std::optional<HttpServer> http_;
   boost::asio::signal_set signals_{io_, SIGTERM, SIGINT};
   boost::asio::steady_timer tick_{io_};
+  Steady next_trim_ = clock_.SteadyNow() + kTrimEvery;
   boost::asio::steady_timer give_up_{io_};
 };
 

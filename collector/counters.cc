@@ -96,15 +96,19 @@ Counters::Counters(const Clock& clock)
       process_start_seconds_(MakeGauge(registry_, "process_start_time_seconds",
                                        "When the collector was started, seconds since 1970.")),
       process_open_fds_(
-          MakeGauge(registry_, "process_open_fds", "Open file descriptors of the collector.")),
-      reject_log_(kLogEvery) {
+          MakeGauge(registry_, "process_open_fds", "Open file descriptors of the collector.")) {
   process_start_seconds_.Set(static_cast<double>(ToUnixMillis(clock.Now())) / 1000.0);
 }
 
 void Counters::Reject(Reason reason, std::string_view who, std::string_view detail, double count) {
   rejected_.Add({{"reason", reason}}).Increment(count);
+  RateLimit* log = nullptr;
+  {
+    const std::lock_guard lock(reject_mutex_);
+    log = &reject_logs_.try_emplace(reason, kLogEvery).first->second;
+  }
   uint64_t suppressed = 0;
-  if (!reject_log_.Allow(clock_.SteadyNow(), &suppressed)) return;
+  if (!log->Allow(clock_.SteadyNow(), &suppressed)) return;
   LogWarning("refused",
              {{"reason", reason}, {"from", who}, {"detail", detail}, {"not_logged", suppressed}});
 }

@@ -10,6 +10,8 @@
 #include <prometheus/histogram.h>
 #include <prometheus/registry.h>
 
+#include <map>
+#include <mutex>
 #include <string>
 #include <string_view>
 
@@ -40,8 +42,9 @@ class Counters {
   prometheus::Counter& ledger_rollback;
   prometheus::Counter& duplicates;
 
-  // Counts a refusal, and logs it unless many were logged just now. `who` is the peer as far as it
-  // is known: host, or address. Reasons are constants of the code, so the label stays bounded.
+  // Counts a refusal, and logs it unless one for the same reason was logged just now, so that a
+  // flood of one kind hides no other. `who` is the peer as far as it is known: host, or address.
+  // Reasons are constants of the code, so the label stays bounded.
   void Reject(Reason reason, std::string_view who, std::string_view detail = "", double count = 1);
 
   // The registry as text format 0.0.4, process metrics included.
@@ -55,7 +58,8 @@ class Counters {
   prometheus::Gauge& process_memory_bytes_;
   prometheus::Gauge& process_start_seconds_;
   prometheus::Gauge& process_open_fds_;
-  RateLimit reject_log_;
+  std::mutex reject_mutex_;
+  std::map<std::string_view, RateLimit> reject_logs_;  // by reason
 };
 
 }  // namespace oppetid::collector

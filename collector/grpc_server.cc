@@ -3,7 +3,9 @@
 #include <grpcpp/grpcpp.h>
 
 #include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <deque>
+#include <functional>
 
 #include "collector/acceptor.h"
 #include "common/limits.h"
@@ -17,7 +19,8 @@ constexpr int kKeepaliveMs = 20'000;
 constexpr int kKeepaliveTimeoutMs = 10'000;
 // Agents ping every 20 s; anything up to this often is no attack.
 constexpr int kMinPingIntervalMs = 5'000;
-constexpr int kHandshakeMs = 10'000;
+// Handshakes ends those that do not get on sooner, and tells.
+constexpr int kHandshakeMs = 20'000;
 // A connection without a stream on it is of no use to an agent.
 constexpr int kIdleMs = 30'000;
 // One stream per agent; room for enrolment beside it.
@@ -27,6 +30,8 @@ constexpr int kStreamsPerConnection = 4;
 constexpr int kReceiveBytes = 2 * limits::kFrameBytes;
 // Answers waiting for an agent that does not read.
 constexpr size_t kMaxQueue = 64;
+// The last answer gets this long before the reason of the end; a peer may never take it.
+constexpr auto kLastWriteWithin = std::chrono::seconds(1);
 constexpr auto kShutdownWithin = std::chrono::seconds(2);
 
 struct Services {
@@ -35,6 +40,7 @@ struct Services {
   const PeerVerifier& verifier;
   const Clock& clock;
   Counters& counters;
+  std::function<void(const std::string& peer)> on_stream;  // called on the executor's thread
 };
 
 // One agent's stream. gRPC calls the On… methods on its threads; the rest runs on the executor's.
@@ -44,10 +50,13 @@ class StreamReactor : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::Byt
                       public std::enable_shared_from_this<StreamReactor> {
  public:
   StreamReactor(Services services, grpc::CallbackServerContext* context)
-      : services_(std::move(services)), context_(context) {}
+      : services_(std::move(services)), context_(context), last_write_(services_.executor) {}
 
   void Start() {
     self_ = shared_from_this();
+    Post([peer = std::string(context_->peer())](StreamReactor& stream) {
+      stream.services_.on_stream(peer);
+    });
     const auto auth = context_->auth_context();
     std::string chain;
     // On a server OpenSSL's chain lacks the peer's own certificate, which must come first.
@@ -152,16 +161,20 @@ class StreamReactor : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::Byt
     status_ = status;
     if (session_ != 0) services_.hub.OnClosed(session_);
     queue_.clear();
-    if (writing_) {
-      context_->TryCancel();  // the peer may never take what is being written
-    } else {
+    if (!writing_) {
       FinishOnce();
+      return;
     }
+    last_write_.expires_after(kLastWriteWithin);
+    last_write_.async_wait([self = self_](boost::system::error_code error) {
+      if (!error && !self->finished_) self->context_->TryCancel();
+    });
   }
 
   void FinishOnce() {
     if (finished_) return;
     finished_ = true;
+    last_write_.cancel();
     Finish(status_);
   }
 
@@ -173,12 +186,17 @@ class StreamReactor : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::Byt
   Hub::SessionId session_ = 0;
   std::deque<grpc::ByteBuffer> queue_;
   grpc::Status status_;
+  boost::asio::steady_timer last_write_;
   bool writing_ = false, ended_ = false, finished_ = false;
 };
 
 class Service : public v1::Telemetry::WithRawCallbackMethod_Stream<v1::Telemetry::Service> {
  public:
   explicit Service(Services services) : services_(std::move(services)) {}
+  // Before the first stream.
+  void set_on_stream(std::function<void(const std::string& peer)> on_stream) {
+    services_.on_stream = std::move(on_stream);
+  }
   grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* Stream(
       grpc::CallbackServerContext* context) override {
     const auto reactor = std::make_shared<StreamReactor>(services_, context);
@@ -194,9 +212,11 @@ class Service : public v1::Telemetry::WithRawCallbackMethod_Stream<v1::Telemetry
 
 class GrpcServer::Impl {
  public:
-  Impl(GrpcServerOptions options, Services services)
-      : service_(services), acceptor_(services.executor, services.counters) {
-    options_ = std::move(options);
+  Impl(GrpcServerOptions options, const Services& services)
+      : options_(std::move(options)),
+        service_(services),
+        acceptor_(services.executor, services.counters) {
+    service_.set_on_stream([this](const std::string& peer) { acceptor_.Established(peer); });
   }
 
   absl::Status Start() {
@@ -248,8 +268,8 @@ GrpcServer::~GrpcServer() = default;
 absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
     GrpcServerOptions options, boost::asio::any_io_executor executor, Hub& hub,
     const PeerVerifier& verifier, const Clock& clock, Counters& counters) {
-  auto impl = std::make_unique<Impl>(std::move(options),
-                                     Services{std::move(executor), hub, verifier, clock, counters});
+  auto impl = std::make_unique<Impl>(
+      std::move(options), Services{std::move(executor), hub, verifier, clock, counters, nullptr});
   if (auto status = impl->Start(); !status.ok()) return status;
   return std::unique_ptr<GrpcServer>(new GrpcServer(std::move(impl)));
 }

@@ -15,6 +15,18 @@ endfunction()
 oppetid_library(test_support
   SOURCES tests/support/loopback_server.cc tests/support/test_ca.cc
   LIBS oppetid_common)
+# Starting our own programs, and talking to them.
+oppetid_library(program_support
+  SOURCES tests/support/child_process.cc tests/support/collector_process.cc
+          tests/support/http_get.cc
+  LIBS test_support)
+if(NOT OPPETID_CORES_ONLY)
+  # Pretended agents on real streams.
+  oppetid_library(load_agents SOURCES tests/bench/load_payload.cc tests/bench/load_stream.cc
+    LIBS oppetid_common oppetid_grpc)
+  oppetid_test(hostile_test SOURCES tests/e2e/hostile_test.cc LIBS load_agents program_support)
+  add_dependencies(hostile_test oppetid-collector)
+endif()
 
 oppetid_test(common_test
   SOURCES tests/common/instant_test.cc tests/common/text_test.cc tests/common/yaml_test.cc

@@ -165,12 +165,12 @@ boost::asio::awaitable<bool> WriteWhole(Stream& stream, HttpResponse answer, boo
 
 template <typename Stream>
 boost::asio::awaitable<bool> WriteChunks(Stream& stream, BlockingPool& pool, HttpResponse answer,
-                                         bool keep_alive) {
+                                         bool keep_alive, bool chunked) {
   http::response<http::empty_body> head(static_cast<http::status>(answer.status), 11);
   head.set(http::field::content_type, answer.content_type);
   if (answer.gzip) head.set(http::field::content_encoding, "gzip");
   head.keep_alive(keep_alive);
-  head.chunked(true);
+  head.chunked(chunked);
   http::response_serializer<http::empty_body> serializer(head);
   boost::system::error_code error;
   stream.expires_after(kIdle);
@@ -187,12 +187,20 @@ boost::asio::awaitable<bool> WriteChunks(Stream& stream, BlockingPool& pool, Htt
     more = !chunk.last;
     if (chunk.bytes.empty()) continue;  // an empty chunk would end the body
     stream.expires_after(kIdle);
-    co_await boost::asio::async_write(
-        stream, http::make_chunk(boost::asio::buffer(chunk.bytes)),
-        boost::asio::redirect_error(boost::asio::use_awaitable, error));
+    // Plain statements: g++ 12 may evaluate both arms of a conditional with co_await in it.
+    if (chunked) {
+      co_await boost::asio::async_write(
+          stream, http::make_chunk(boost::asio::buffer(chunk.bytes)),
+          boost::asio::redirect_error(boost::asio::use_awaitable, error));
+    } else {
+      co_await boost::asio::async_write(
+          stream, boost::asio::buffer(chunk.bytes),
+          boost::asio::redirect_error(boost::asio::use_awaitable, error));
+    }
     if (error) co_return false;
   }
-  if (error) co_return false;
+  // A client of HTTP/1.0 does not know chunks: the end of the connection ends the body.
+  if (error || !chunked) co_return false;
   co_await boost::asio::async_write(stream, http::make_chunk_last(),
                                     boost::asio::redirect_error(boost::asio::use_awaitable, error));
   co_return !error;
@@ -219,6 +227,7 @@ boost::asio::awaitable<void> Serve(std::shared_ptr<Shared> shared, Stream stream
       co_await WriteWhole(stream, std::move(answer), false);
     }
     if (error) break;
+    const bool chunked = parser.get().version() >= 11;
     const bool keep_alive = parser.get().keep_alive();
     const bool head_only = parser.get().method() == http::verb::head;
     auto request = ToRequest(parser.get());
@@ -235,7 +244,8 @@ boost::asio::awaitable<void> Serve(std::shared_ptr<Shared> shared, Stream stream
     if (head_only) {
       alive = co_await WriteHead(stream, std::move(answer), keep_alive);
     } else if (answer.chunks) {
-      alive = co_await WriteChunks(stream, shared->pool, std::move(answer), keep_alive);
+      alive = co_await WriteChunks(stream, shared->pool, std::move(answer), keep_alive && chunked,
+                                   chunked);
     } else {
       alive = co_await WriteWhole(stream, std::move(answer), keep_alive);
     }

@@ -102,6 +102,17 @@ TestCa::TestCa(const std::string& name) : parts_(std::make_unique<Parts>()) {
   parts_->certificate = Make(name, wish, true, parts_->key.get(), nullptr, parts_->key.get());
 }
 
+std::optional<TestCa> TestCa::Load(const std::string& certificate, const std::string& key) {
+  const auto open = [](const std::string& text) {
+    return Bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())), BIO_free);
+  };
+  auto parts = std::make_unique<Parts>();
+  parts->certificate.reset(PEM_read_bio_X509(open(certificate).get(), nullptr, nullptr, nullptr));
+  parts->key.reset(PEM_read_bio_PrivateKey(open(key).get(), nullptr, nullptr, nullptr));
+  if (parts->certificate == nullptr || parts->key == nullptr) return std::nullopt;
+  return TestCa(std::move(parts));
+}
+
 TestCa::TestCa(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 TestCa::~TestCa() = default;
 TestCa::TestCa(TestCa&&) noexcept = default;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,8 @@ class TestCa {
  public:
   // A root of its own, valid for ten years.
   explicit TestCa(const std::string& name = "Test root");
+  // An authority that exists already, from PEM texts; nothing when they are none.
+  static std::optional<TestCa> Load(const std::string& certificate, const std::string& key);
   ~TestCa();
   TestCa(TestCa&&) noexcept;
 
