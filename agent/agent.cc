@@ -87,13 +87,13 @@ class Agent {
     Wake();
     io_.run();
     if (runner_->under_way() > 0) {
-      // A call that hangs in the kernel cannot be ended; the facts are on disk.
       LogWarning("leaving calls that hang",
                  {{"calls", static_cast<uint64_t>(runner_->under_way())}});
-      std::_Exit(0);
     }
     LogInfo("stopped");
-    return 0;
+    // Everything durable is on the disk. gRPC's threads and calls that hang in the kernel may still
+    // speak to objects of ours, so these are left as they are rather than destroyed under them.
+    std::_Exit(0);
   }
 
  private:

@@ -242,7 +242,12 @@ void Core::FillSnapshot(v1::Snapshot* snapshot) {
     open->set_duration_us(checks_[i].duration.count());
     open->set_unconfirmed_total(checks_[i].confirmation.unconfirmed_total());
   }
-  newest_.Fill(snapshot);
+  if (newest_.Fill(snapshot)) uplink_.SnapshotSoon();
+  if (newest_.left_out() > 0 && !left_out_told_) {
+    LogWarning("series are left out: more than the collector takes, or too wide for a frame",
+               {{"series", newest_.left_out()}});
+  }
+  left_out_told_ = newest_.left_out() > 0;
 }
 
 void Core::OnCheckNow(const std::string& check) {

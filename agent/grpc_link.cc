@@ -32,6 +32,8 @@ class GrpcLink::Stream : public grpc::ClientBidiReactor<v1::AgentFrame, v1::Coll
     arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
     // Reconnecting is the uplink's business: a fresh connection for every stream.
     arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+    // To the collector straight: a proxy set for apt or browsers is not meant for it.
+    arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
     arguments.SetMaxReceiveMessageSize(limits::kFrameBytes);
     channel_ = grpc::CreateCustomChannel(address, grpc::SslCredentials(tls), arguments);
     stub_ = v1::Telemetry::NewStub(channel_);

@@ -6,6 +6,10 @@
 namespace oppetid::agent {
 namespace {
 
+// Samples of one frame; leaves room for open runs beneath limits::kFrameBytes.
+constexpr size_t kFrameBytes = 3'000'000;
+// A definition beside its name and labels: tags, lengths, id; two bytes more for each label text.
+constexpr size_t kDefinitionBytes = 32 + 2 * 2 * 32;
 constexpr char kSeparator = '\x1f';  // cannot stand in a name and sorts before anything that can
 
 }  // namespace
@@ -56,7 +60,7 @@ uint32_t Newest::Id(uint32_t check, const Series& series, v1::Snapshot* snapshot
   return id;
 }
 
-void Newest::Fill(v1::Snapshot* snapshot) {
+bool Newest::Fill(v1::Snapshot* snapshot) {
   size_t current = 0;
   size_t unknown = 0;
   for (const ValueSet& set : sets_) {
@@ -70,23 +74,41 @@ void Newest::Fill(v1::Snapshot* snapshot) {
     snapshot->set_reset_definitions(true);
   }
   left_out_ = 0;
+  size_t bytes = 0;
   for (size_t check = 0; check < sets_.size(); ++check) {
     ValueSet& set = sets_[check];
     if (!set.dirty) continue;
+    if (bytes > 0 && bytes + Bytes(set) > kFrameBytes)
+      return true;  // the next frame takes the rest
     set.dirty = false;
     v1::SampleSet* samples = snapshot->add_samples();
     samples->set_check(static_cast<uint32_t>(check));
     samples->set_at_ms(ToUnixMillis(set.at));
     for (const Series& series : set.series) {
-      const uint32_t id = Id(static_cast<uint32_t>(check), series, snapshot);
+      const size_t more = Bytes(series);
+      const uint32_t id =
+          bytes + more > kFrameBytes ? 0 : Id(static_cast<uint32_t>(check), series, snapshot);
       if (id == 0) {
         ++left_out_;
         continue;
       }
+      bytes += more;
       samples->add_series(id);
       samples->add_values(series.value);
     }
   }
+  return false;
+}
+
+size_t Newest::Bytes(const Series& series) const {
+  const size_t sample = 5 + 8;  // an id as a varint, a double
+  return ids_.count(series.key) > 0 ? sample : sample + kDefinitionBytes + series.key.size();
+}
+
+size_t Newest::Bytes(const ValueSet& set) const {
+  size_t bytes = 0;
+  for (const Series& series : set.series) bytes += Bytes(series);
+  return bytes;
 }
 
 }  // namespace oppetid::agent

@@ -27,10 +27,12 @@ class Newest {
   // accepts; what is beyond it is left out and counted.
   void StartStream(uint32_t max_series);
 
-  // Adds what is new since the last call, definitions first.
-  void Fill(v1::Snapshot* snapshot);
+  // Adds what is new since the last call, definitions first; true when a frame could not take it
+  // all and another should follow.
+  bool Fill(v1::Snapshot* snapshot);
 
-  // Series left out of the last Fill because of the collector's limit.
+  // Series left out of the last Fill: beyond the collector's limit, or one check too wide for a
+  // frame.
   uint64_t left_out() const { return left_out_; }
 
  private:
@@ -46,6 +48,9 @@ class Newest {
     Instant at;
     bool dirty = false;
   };
+  // What a series, or a set, adds to a frame at most.
+  size_t Bytes(const Series& series) const;
+  size_t Bytes(const ValueSet& set) const;
   // The id of a series, defining it in `snapshot` if need be; 0 when the limit is reached.
   uint32_t Id(uint32_t check, const Series& series, v1::Snapshot* snapshot);
 

@@ -13,6 +13,8 @@ namespace {
 
 // Small enough to read whole when sending, large enough that a week needs few files.
 constexpr uint64_t kSegmentBytes = 256'000;
+// A disk that does not give a segment this often, over minutes, will not give it any more.
+constexpr int kMaxReadFailures = 100;
 constexpr std::string_view kSuffix = ".segment";
 // A Hello names every epoch and may name limits::kEpochs. Far fewer keep it short, and still hold
 // the facts of an agent that starts anew each quarter of an hour for a week.
@@ -168,8 +170,10 @@ void Spool::MakeRoom() {
           epochs >= kMaxEpochs)) {
     const Segment& oldest = segments_.front();
     const uint64_t acked = AckedOf(oldest.epoch);
-    for (const auto& [sequence, fact] : ReadFacts(oldest)) {
-      if (sequence > acked) NoteLost(fact);
+    if (const auto facts = ReadFacts(oldest); facts.ok()) {
+      for (const auto& [sequence, fact] : *facts) {
+        if (sequence > acked) NoteLost(fact);
+      }
     }
     bytes -= oldest.bytes;
     RemoveSegment(0);
@@ -258,15 +262,19 @@ void Spool::OnAck(uint64_t epoch, uint64_t last_sequence) {
   acked = std::max(acked, last_sequence);
 }
 
-std::vector<std::pair<uint64_t, v1::Fact>> Spool::ReadFacts(const Segment& segment) {
+absl::StatusOr<std::vector<std::pair<uint64_t, v1::Fact>>> Spool::ReadFacts(
+    const Segment& segment) {
   if (cached_name_ == segment.name && cached_bytes_ == segment.bytes) return cached_;
   std::vector<std::pair<uint64_t, v1::Fact>> facts;
   const auto bytes = disk_.Read(segment.name);
   if (!bytes.ok()) {
-    LogError("spool segment cannot be read",
-             {{"segment", segment.name}, {"error", std::string(bytes.status().message())}});
-    return facts;
+    if (read_failures_++ == 0) {
+      LogError("spool segment cannot be read",
+               {{"segment", segment.name}, {"error", std::string(bytes.status().message())}});
+    }
+    return bytes.status();
   }
+  read_failures_ = 0;
   for (const Record& record : ReadSegment(*bytes).records) {
     if (record.sequence >= segment.next) break;  // left over from a failed write
     v1::Fact fact;
@@ -292,7 +300,13 @@ std::optional<v1::Facts> Spool::NextFrame(size_t max_facts) {
         ++sent;
       }
     };
-    for (const auto& [sequence, fact] : ReadFacts(segment)) {
+    auto facts = ReadFacts(segment);
+    if (!facts.ok()) {
+      if (read_failures_ < kMaxReadFailures) return std::nullopt;  // it may pass
+      facts.emplace();  // it does not: what follows must not wait for it
+      read_failures_ = 0;
+    }
+    for (const auto& [sequence, fact] : *facts) {
       if (sequence <= sent) continue;
       add_lost_until(sequence);
       if (static_cast<size_t>(frame.facts_size()) >= max_facts) break;

@@ -42,8 +42,9 @@ class Spool {
  public:
   using Random = std::function<uint64_t()>;
 
-  // Reads the index of what is there. Damage is survived: what can be read will be sent, and for
-  // the rest there is a Gap. Fails only if the directory itself cannot be read.
+  // Reads the index of what is there. Damage is survived: what can be read will be sent, and the
+  // numbers of the rest as Lost; its time is unknown, as all that nobody has measured. Fails only
+  // if the directory itself cannot be read.
   static absl::StatusOr<std::unique_ptr<Spool>> Open(Disk& disk, SpoolOptions options,
                                                      Random random);
 
@@ -86,8 +87,9 @@ class Spool {
   absl::Status StartSegment();
   void NewEpoch();
   uint64_t AckedOf(uint64_t epoch) const;
-  // The facts of a segment that can be read, with their sequences.
-  std::vector<std::pair<uint64_t, v1::Fact>> ReadFacts(const Segment& segment);
+  // The facts of a segment that can be read, with their sequences; an error when the disk does not
+  // give the file at all, which may pass.
+  absl::StatusOr<std::vector<std::pair<uint64_t, v1::Fact>>> ReadFacts(const Segment& segment);
   // Makes room by dropping the oldest segments; notes in `lost_` what was not acked.
   void MakeRoom();
   std::vector<v1::Fact> Gaps() const;
@@ -110,6 +112,7 @@ class Spool {
 
   // Sending: the segment read last, and how far sending has come in each epoch.
   std::map<uint64_t, uint64_t> sent_;
+  int read_failures_ = 0;  // in a row
   std::string cached_name_;
   uint64_t cached_bytes_ = 0;
   std::vector<std::pair<uint64_t, v1::Fact>> cached_;

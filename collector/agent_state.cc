@@ -84,6 +84,7 @@ void AgentState::OnHello(const v1::Hello& hello, const Peer& peer, Instant now, 
   interval_ = Millis(hello.interval_ms());
   certificate_expires_ = peer.expires;
   clock_offset_ms_ = ClockOffset(hello.now_ms(), now);
+  clock_ahead_ = clock_offset_ms_ > limits::kClockAhead.count();
   std::vector<Check> checks;
   std::map<std::string, size_t> by_name;
   std::vector<std::string> names;
@@ -266,7 +267,7 @@ Reason AgentState::OnFacts(const v1::Facts& facts, Instant now, Batch* batch, ui
       continue;
     }
     const v1::Fact& fact = facts.facts(static_cast<int>(i));
-    const Reason reason = ApplyFact(fact, now, batch);
+    const Reason reason = clock_ahead_ ? "clock_ahead" : ApplyFact(fact, now, batch);
     if (reason != kAccepted) {
       ++*refused;
       counters_.Reject(reason, host_);

@@ -8,6 +8,7 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <csignal>
+#include <cstdlib>
 #include <iostream>
 #include <optional>
 
@@ -70,7 +71,9 @@ class Collector {
     Tick();
     io_.run();
     LogInfo("stopped");
-    return 0;
+    // Everything durable is on the disk. gRPC's threads, and a scrape being rendered, may still
+    // speak to objects of ours, so these are left as they are rather than destroyed under them.
+    std::_Exit(0);
   }
 
  private:
@@ -146,6 +149,7 @@ class Collector {
       io_.stop();
     });
     http_->Close();
+    grpc_->StopAccepting();
     // Ending the streams needs this thread to go on, so gRPC is waited for elsewhere.
     pool_.Post([this] {
       grpc_->Shutdown();

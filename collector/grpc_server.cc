@@ -249,8 +249,9 @@ class GrpcServer::Impl {
 
   uint16_t port() const { return acceptor_.port(); }
 
+  void StopAccepting() { acceptor_.Close(); }
+
   void Shutdown() {
-    acceptor_.Close();
     if (server_ != nullptr) server_->Shutdown(std::chrono::system_clock::now() + kShutdownWithin);
   }
 
@@ -275,6 +276,7 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
 }
 
 uint16_t GrpcServer::port() const { return impl_->port(); }
+void GrpcServer::StopAccepting() { impl_->StopAccepting(); }
 void GrpcServer::Shutdown() { impl_->Shutdown(); }
 
 }  // namespace oppetid::collector

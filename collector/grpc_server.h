@@ -37,7 +37,10 @@ class GrpcServer {
   ~GrpcServer();
 
   uint16_t port() const;
-  // Ends all streams; agents reconnect elsewhere or later. Returns when gRPC has let go of them.
+  // No new connections. On the executor's thread, before Shutdown.
+  void StopAccepting();
+  // From any other thread: ends all streams; agents reconnect elsewhere or later. Returns when gRPC
+  // has let go of them.
   void Shutdown();
 
  private:

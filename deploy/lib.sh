@@ -1,5 +1,8 @@
 # What deploy/run and tests/run share: telling, installing, building. Sourced by bash.
 
+# Loopback is never reached through a proxy that the environment names for apt or npm.
+export no_proxy=127.0.0.1,localhost,::1 NO_PROXY=127.0.0.1,localhost,::1
+
 say() { printf '==> %s\n' "$*" >&2; }
 fail() {
   printf 'error: %s\n' "$*" >&2
@@ -11,7 +14,7 @@ build_packages=(
   libprotobuf-dev libgrpc++-dev libboost1.81-dev libboost-system1.81-dev libboost-json1.81-dev
   libboost-url1.81-dev prometheus-cpp-dev libgtest-dev libgmock-dev libsqlite3-dev libyaml-cpp-dev
   libcli11-dev libssl-dev libre2-dev libhowardhinnant-date-dev tzdata zlib1g-dev
-  ca-certificates
+  ca-certificates hostname
 )
 run_packages=(openssl curl prometheus prometheus-alertmanager monitoring-plugins-basic)
 test_packages=(
@@ -32,31 +35,33 @@ need() {
   [ "$(id -u)" -eq 0 ] ||
     fail "missing packages; run as root: apt-get install --no-install-recommends ${missing[*]}"
   say "installing ${#missing[@]} packages: ${missing[*]}"
-  local policy=/usr/sbin/policy-rc.d made=0
-  if [ ! -e $policy ]; then
-    printf '#!/bin/sh\nexit 101\n' >$policy
-    chmod 755 $policy
-    made=1
-  fi
   local log
   log=$(mktemp)
-  if ! { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y \
-    --no-install-recommends -o DPkg::Lock::Timeout=600 "${missing[@]}"; } >"$log" 2>&1; then
-    [ $made -eq 1 ] && rm -f $policy
+  if ! install_quietly "${missing[@]}" >"$log" 2>&1; then
     tail -n 20 "$log" >&2
     fail "could not install: ${missing[*]} (the end of apt's output stands above)"
   fi
-  [ $made -eq 1 ] && rm -f $policy
   rm -f "$log"
-  for package in "${missing[@]}"; do
-    # Only the daemons we start ourselves come with a unit.
-    case $package in prometheus*)
-      command -v deb-systemd-helper >/dev/null && deb-systemd-helper disable "$package.service" \
-        >/dev/null 2>&1 || true
-      ;;
-    esac
-  done
 }
+
+# In a subshell of its own, so that its trap undoes the policy however it ends.
+install_quietly() (
+  policy=/usr/sbin/policy-rc.d
+  if [ ! -e $policy ]; then
+    trap 'rm -f $policy' EXIT
+    trap 'exit 1' INT TERM
+    printf '#!/bin/sh\nexit 101\n' >$policy
+    chmod 755 $policy
+  fi
+  status=0
+  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y \
+    --no-install-recommends -o DPkg::Lock::Timeout=600 "$@" || status=1
+  for package in "$@"; do
+    # Only the daemons we start ourselves come with a unit.
+    case $package in prometheus*) deb-systemd-helper disable "$package.service" || true ;; esac
+  done
+  exit $status
+)
 
 # build PRESET [TARGET…]: configures if needed and builds, with ninja's progress on a terminal.
 build() {

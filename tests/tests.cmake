@@ -78,7 +78,7 @@ oppetid_test(agent_core_test
   LIBS agent_core)
 oppetid_test(agent_edge_test
   SOURCES tests/agent/agent_config_test.cc tests/agent/runner_test.cc
-  LIBS agent_core)
+  LIBS agent_config)
 
 oppetid_test(ledger_test
   SOURCES tests/collector/packing_test.cc tests/collector/sqlite_ledger_test.cc

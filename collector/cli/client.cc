@@ -2,10 +2,10 @@
 
 #include <sys/stat.h>
 
-#include <boost/asio/connect.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
+#include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/parser.hpp>
@@ -28,13 +28,15 @@ using Unix = boost::asio::local::stream_protocol;
 using boost::asio::ip::tcp;
 
 constexpr uint64_t kMaxAnswerBytes = 2'000'000'000;  // a year's history of a large room
-constexpr timeval kTimeout{60, 0};
+constexpr auto kTimeout = std::chrono::seconds(60);
 constexpr char kDefaultSocket[] = "/run/oppetid/admin.sock";
 
-template <typename Socket>
-absl::StatusOr<Reply> Exchange(Socket& socket, const std::string& method, const std::string& target,
+// Asks and waits for the whole answer, with a deadline for each step: a collector that hangs must
+// not hang whoever asks.
+template <typename Stream>
+absl::StatusOr<Reply> Exchange(boost::asio::io_context& io, Stream& stream,
+                               const std::string& method, const std::string& target,
                                const std::string& token) {
-  ::setsockopt(socket.native_handle(), SOL_SOCKET, SO_RCVTIMEO, &kTimeout, sizeof kTimeout);
   http::request<http::empty_body> request;
   request.method_string(method);
   request.target(target);
@@ -43,15 +45,22 @@ absl::StatusOr<Reply> Exchange(Socket& socket, const std::string& method, const 
   request.keep_alive(false);
   if (!token.empty()) request.set(http::field::authorization, "Bearer " + token);
   if (method == "POST") request.content_length(0);
-  boost::system::error_code error;
-  http::write(socket, request, error);
-  if (error) return absl::UnavailableError("cannot ask the collector: " + error.message());
   boost::beast::flat_buffer buffer;
   http::response_parser<http::string_body> parser;
   parser.body_limit(kMaxAnswerBytes);
-  http::read(socket, buffer, parser, error);
-  if (error)
+  boost::system::error_code error;
+  stream.expires_after(kTimeout);
+  http::async_write(stream, request, [&](boost::system::error_code failed, size_t) {
+    error = failed;
+    if (error) return;
+    http::async_read(stream, buffer, parser,
+                     [&](boost::system::error_code ended, size_t) { error = ended; });
+  });
+  io.restart();
+  io.run();
+  if (error) {
     return absl::UnavailableError("no whole answer from the collector: " + error.message());
+  }
   return Reply{static_cast<int>(parser.get().result_int()), std::move(parser.get().body())};
 }
 
@@ -71,12 +80,12 @@ absl::StatusOr<Reply> CallUnix(const CollectorAddress& address, const std::strin
                                const std::string& target) {
   const std::string path = SocketPath(address);
   boost::asio::io_context io;
-  Unix::socket socket(io);
+  boost::beast::basic_stream<Unix> stream(io);
   boost::system::error_code error;
   if (path.size() >= sizeof(sockaddr_un::sun_path)) {
     return absl::InvalidArgumentError(path + ": too long for a socket's path");
   }
-  socket.connect(Unix::endpoint(path), error);
+  stream.socket().connect(Unix::endpoint(path), error);
   if (error) {
     return absl::UnavailableError(
         absl::StrCat("cannot reach the collector at ", path, ": ", error.message(),
@@ -84,7 +93,7 @@ absl::StatusOr<Reply> CallUnix(const CollectorAddress& address, const std::strin
                          ? " (are you in the group oppetid-admin?)"
                          : " (is it running? --state, --socket or --url say where it is)"));
   }
-  return Exchange(socket, method, target, "");
+  return Exchange(io, stream, method, target, "");
 }
 
 absl::StatusOr<Reply> CallTcp(const CollectorAddress& address, const std::string& method,
@@ -101,14 +110,19 @@ absl::StatusOr<Reply> CallTcp(const CollectorAddress& address, const std::string
   }
   boost::asio::io_context io;
   tcp::resolver resolver(io);
-  tcp::socket socket(io);
+  boost::beast::basic_stream<tcp> stream(io);
   boost::system::error_code error;
   const std::string host(url->host_address());
   const std::string port(url->has_port() ? std::string(url->port()) : "80");
   const auto found = resolver.resolve(host, port, error);
-  if (!error) boost::asio::connect(socket, found, error);
+  if (!error) {
+    stream.expires_after(kTimeout);
+    stream.async_connect(
+        found, [&](boost::system::error_code failed, const tcp::endpoint&) { error = failed; });
+    io.run();
+  }
   if (error) return absl::UnavailableError("cannot reach " + address.url + ": " + error.message());
-  return Exchange(socket, method, target, token);
+  return Exchange(io, stream, method, target, token);
 }
 
 }  // namespace

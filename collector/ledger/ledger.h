@@ -2,8 +2,9 @@
 //
 // A Batch is applied whole or not at all, and durable when Commit returns OK; applying it again
 // changes nothing. Every engine must pass tests/contract/ledger_contract.h.
-// Threading: an engine's writing side belongs to one thread; Reader opens a side of its own for
-// another thread. Errors are values; what is already stored is never harmed by a failed Commit.
+// Threading: Commit belongs to one thread; id(), newest_record() and bytes() may be asked from any;
+// OpenReader gives another thread a side of its own. Errors are values; what is already stored is
+// never harmed by a failed Commit.
 #pragma once
 
 #include <cstdint>

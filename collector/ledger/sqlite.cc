@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -180,12 +181,13 @@ class SqliteLedger : public Ledger {
     id_ = *id;
     const auto newest = db_.QueryInt("SELECT coalesce(max(recorded_at_ms), 0) FROM spans");
     if (!newest.ok()) return newest.status();
-    newest_record_ = FromUnixMillis(*newest);
+    newest_record_ms_ = *newest;
+    Measure();
     return PrepareStatements();
   }
 
   absl::Status Commit(const Batch& batch, Instant now) override {
-    const Instant recorded = std::max(now, newest_record_);  // never decreases in a ledger
+    const Instant recorded = std::max(now, newest_record());  // never decreases in a ledger
     if (auto status = db_.Execute("BEGIN IMMEDIATE"); !status.ok()) return status;
     auto status = Apply(batch, recorded);
     if (status.ok()) status = db_.Execute("COMMIT");
@@ -195,24 +197,28 @@ class SqliteLedger : public Ledger {
       check_ids_.clear();  // ids made in the failed transaction do not exist
       return status;
     }
-    if (!batch.runs.empty() || !batch.gaps.empty()) newest_record_ = recorded;
+    if (!batch.runs.empty() || !batch.gaps.empty()) newest_record_ms_ = ToUnixMillis(recorded);
+    Measure();
     return absl::OkStatus();
   }
 
   const std::string& id() const override { return id_; }
-  Instant newest_record() const override { return newest_record_; }
+  Instant newest_record() const override { return FromUnixMillis(newest_record_ms_); }
 
-  uint64_t bytes() const override {
-    const auto pages = const_cast<Database&>(db_).QueryInt("PRAGMA page_count");
-    const auto size = const_cast<Database&>(db_).QueryInt("PRAGMA page_size");
-    return pages.ok() && size.ok() ? static_cast<uint64_t>(*pages * *size) : 0;
-  }
+  uint64_t bytes() const override { return bytes_; }
 
   absl::StatusOr<std::unique_ptr<LedgerReader>> OpenReader() const override {
     return OpenSqliteReader(path_);
   }
 
  private:
+  // The file's size, for whoever asks from another thread.
+  void Measure() {
+    const auto pages = db_.QueryInt("PRAGMA page_count");
+    const auto size = db_.QueryInt("PRAGMA page_size");
+    if (pages.ok() && size.ok()) bytes_ = static_cast<uint64_t>(*pages * *size);
+  }
+
   absl::Status PrepareStatements() {
     const std::pair<Statement*, const char*> statements[] = {
         {&find_check_, "SELECT id FROM checks WHERE host = ?1 AND name = ?2"},
@@ -326,7 +332,8 @@ class SqliteLedger : public Ledger {
   Database db_;
   std::string path_;
   std::string id_;
-  Instant newest_record_;
+  std::atomic<int64_t> newest_record_ms_{0};
+  std::atomic<uint64_t> bytes_{0};
   Statement find_check_, add_check_, last_piece_, add_piece_, grow_piece_, put_agent_;
   std::map<std::string, int64_t> check_ids_;
 };

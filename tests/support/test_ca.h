@@ -20,11 +20,11 @@ struct TestCertificate {
 struct CertificateWish {
   // As OpenSSL writes them: "DNS:portal.example", "IP:127.0.0.1", "URI:spiffe://…".
   std::vector<std::string> names = {"DNS:localhost", "IP:127.0.0.1"};
-  // The extended key usage, "serverAuth" or "clientAuth"; none when empty.
-  std::string usage;
   // Seconds from now.
   std::chrono::seconds from = std::chrono::hours(-24);
   std::chrono::seconds until = std::chrono::hours(24 * 90);
+  // The extended key usage, "serverAuth" or "clientAuth"; none when empty.
+  std::string usage = {};
 };
 
 class TestCa {
