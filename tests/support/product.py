@@ -68,6 +68,9 @@ class Product:
         """The pid of a part as run.json has it now."""
         return json.loads(self._run_json.read_text("utf-8"))["pids"][name]
 
+    def running(self):
+        return self._process.poll() is None
+
     def check_alive(self):
         if self._process.poll() is not None:
             raise Failure(f"deploy/run ended with {self._process.returncode}:\n{self.log()}")
