@@ -4,9 +4,9 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 
 #include "absl/strings/str_cat.h"
+#include "collector/endpoint.h"
 #include "common/text.h"
 
 namespace oppetid::collector {
@@ -42,17 +42,10 @@ Acceptor::~Acceptor() = default;
 
 absl::Status Acceptor::Listen(const std::string& address, std::function<void(int)> speak_tls) {
   speak_tls_ = std::move(speak_tls);
-  const size_t colon = address.rfind(':');
+  const auto parsed = ParseEndpoint(address);
+  if (!parsed) return absl::InvalidArgumentError(absl::StrCat(address, " is not ip:port"));
+  const tcp::endpoint endpoint = *parsed;
   boost::system::error_code error;
-  const auto ip = boost::asio::ip::make_address(
-      address.substr(0, colon == std::string::npos ? 0 : colon), error);
-  uint16_t port = 0;
-  const char* end = address.data() + address.size();
-  const auto parsed = std::from_chars(address.data() + colon + 1, end, port);
-  if (error || parsed.ec != std::errc() || parsed.ptr != end) {
-    return absl::InvalidArgumentError(absl::StrCat(address, " is not ip:port"));
-  }
-  const tcp::endpoint endpoint(ip, port);
   acceptor_.open(endpoint.protocol(), error);
   if (!error) acceptor_.set_option(tcp::acceptor::reuse_address(true), error);
   if (!error) acceptor_.bind(endpoint, error);

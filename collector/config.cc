@@ -1,28 +1,9 @@
 #include "collector/config.h"
 
-#include <boost/asio/ip/address.hpp>
-#include <charconv>
-#include <optional>
-
+#include "collector/endpoint.h"
 #include "common/text.h"
 
 namespace oppetid::collector {
-namespace {
-
-// The address of "ip:port", or nothing.
-std::optional<boost::asio::ip::address> IpOf(const std::string& text) {
-  const size_t colon = text.rfind(':');
-  if (colon == std::string::npos) return std::nullopt;
-  boost::system::error_code error;
-  const auto ip = boost::asio::ip::make_address(text.substr(0, colon), error);
-  uint16_t port = 0;
-  const char* end = text.data() + text.size();
-  const auto parsed = std::from_chars(text.data() + colon + 1, end, port);
-  if (error || parsed.ec != std::errc() || parsed.ptr != end) return std::nullopt;
-  return ip;
-}
-
-}  // namespace
 
 CollectorConfig ReadCollectorConfig(std::string_view text, Faults& faults) {
   CollectorConfig config;
@@ -31,15 +12,17 @@ CollectorConfig ReadCollectorConfig(std::string_view text, Faults& faults) {
   YamlMap map(root, faults);
   config.state = map.RequiredString("state");
   config.grpc = map.String("grpc", "127.0.0.1:9861");
-  if (!IpOf(config.grpc)) map.Fault("grpc", "`grpc`: expected ip:port, as in 127.0.0.1:9861");
+  if (!ParseEndpoint(config.grpc)) {
+    map.Fault("grpc", "`grpc`: expected ip:port, as in 127.0.0.1:9861 or [::1]:9861");
+  }
   config.http = "127.0.0.1:9860";
   if (auto http = map.Map("http")) {
     config.http = http->String("listen", config.http);
     config.anonymous = http->Bool("anonymous", false);
-    const auto ip = IpOf(config.http);
-    if (!ip) {
+    const auto endpoint = ParseEndpoint(config.http);
+    if (!endpoint) {
       http->Fault("listen", "`listen`: expected ip:port, as in 127.0.0.1:9860");
-    } else if (!ip->is_loopback()) {
+    } else if (!endpoint->address().is_loopback()) {
       http->Fault("listen",
                   "`listen`: only loopback addresses are allowed; to read from elsewhere, put a "
                   "TLS proxy that authenticates in front");

@@ -17,10 +17,10 @@
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/write.hpp>
 #include <boost/url/parse.hpp>
-#include <charconv>
 #include <type_traits>
 
 #include "absl/strings/str_cat.h"
+#include "collector/endpoint.h"
 #include "common/log.h"
 
 namespace oppetid::collector {
@@ -291,17 +291,10 @@ boost::asio::awaitable<void> HttpServer::AcceptLoop(std::shared_ptr<Shared> shar
 }
 
 absl::Status HttpServer::ListenTcp(const std::string& address) {
-  const size_t colon = address.rfind(':');
+  const auto parsed = ParseEndpoint(address);
+  if (!parsed) return absl::InvalidArgumentError(absl::StrCat(address, " is not ip:port"));
+  const tcp::endpoint endpoint = *parsed;
   boost::system::error_code error;
-  const auto ip = boost::asio::ip::make_address(
-      address.substr(0, colon == std::string::npos ? 0 : colon), error);
-  uint16_t port = 0;
-  const char* end = address.data() + address.size();
-  const auto parsed = std::from_chars(address.data() + colon + 1, end, port);
-  if (error || parsed.ec != std::errc() || parsed.ptr != end) {
-    return absl::InvalidArgumentError(absl::StrCat(address, " is not ip:port"));
-  }
-  const tcp::endpoint endpoint(ip, port);
   tcp_.open(endpoint.protocol(), error);
   if (!error) tcp_.set_option(tcp::acceptor::reuse_address(true), error);
   if (!error) tcp_.bind(endpoint, error);

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "collector/config.h"
+#include "collector/endpoint.h"
 
 namespace oppetid::collector {
 namespace {
@@ -14,6 +15,15 @@ std::vector<std::string> FaultsOf(const std::string& text) {
   Faults faults("collector.yaml");
   ReadCollectorConfig(text, faults);
   return faults.lines();
+}
+
+TEST(ParseEndpoint, TakesAddressesAndNoNames) {
+  EXPECT_EQ(ParseEndpoint("127.0.0.1:9861")->port(), 9861);
+  EXPECT_TRUE(ParseEndpoint("[::1]:0")->address().is_v6());
+  for (const char* bad : {"", ":1", "1", "::1:2", "[127.0.0.1]:2", "localhost:2", "127.0.0.1:",
+                          "127.0.0.1:65536", "127.0.0.1:-1", "[::1]2"}) {
+    EXPECT_FALSE(ParseEndpoint(bad)) << bad;
+  }
 }
 
 TEST(CollectorConfig, HasSafeDefaults) {
@@ -34,13 +44,13 @@ TEST(CollectorConfig, HasSafeDefaults) {
 TEST(CollectorConfig, ReadsEveryKey) {
   Faults faults("collector.yaml");
   const CollectorConfig config = ReadCollectorConfig(
-      "state: /s\ngrpc: 0.0.0.0:1\nhttp: {listen: '::1:2', anonymous: true}\n"
+      "state: /s\ngrpc: 0.0.0.0:1\nhttp: {listen: '[::1]:2', anonymous: true}\n"
       "trust_domain: vik.example\nadmin_group: it\n"
       "tls: {ca: /a, certificate: /b, key: /c}\n",
       faults);
   EXPECT_THAT(faults.lines(), IsEmpty());
   EXPECT_EQ(config.grpc, "0.0.0.0:1");
-  EXPECT_EQ(config.http, "::1:2");
+  EXPECT_EQ(config.http, "[::1]:2");
   EXPECT_TRUE(config.anonymous);
   EXPECT_EQ(config.trust_domain, "vik.example");
   EXPECT_EQ(config.admin_group, "it");
