@@ -129,7 +129,8 @@ TEST(Dependencies, TheirMaintenanceAndCorrectionsPlayNoPart) {
   const std::string history =
       SpanLine("h/a", "00:00", "01:00", "ok") + SpanLine("h/gw-m", "00:00", "01:00", "critical") +
       R"({"type":"correction","id":"c","services":["t"],"municipalities":["*"],"from":"2026-06-01T00:00:00Z","to":"2026-06-01T01:00:00Z","as":"up","by":"b","reason":"r","recorded_at":"2026-06-02T00:00:00Z"})";
-  const Report report = SlaFiles(kTwoServices, history).Of(kDay);
+  const SlaFiles files(kTwoServices, history);  // what the report refers to
+  const Report report = files.Of(kDay);
   EXPECT_EQ(report.services[0].figures.measured.down_ms, kHour);
   EXPECT_EQ(report.services[2].service->id, "t");
   EXPECT_EQ(report.services[2].figures.measured.down_ms, 0);  // 00-01 UTC is 02-03 local
