@@ -24,7 +24,10 @@ void Newest::Set(size_t check, Answer&& answer, Instant at) {
     Series series;
     series.key = std::to_string(check) + (carried ? "c" : "o") + sample.family;
     for (const auto& [name, value] : sample.labels) {
-      series.key += kSeparator + name + kSeparator + value;
+      series.key += kSeparator;
+      series.key += name;
+      series.key += kSeparator;
+      series.key += value;
     }
     series.name = std::move(sample.family);
     series.labels = std::move(sample.labels);
