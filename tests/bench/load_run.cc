@@ -145,6 +145,7 @@ class Session {
     }
     RunUntil(end_);
     measuring_ = false;
+    if (!failure_.ok()) return failure_;  // a stream has ended; what was measured means nothing
     waiting_for_ = 0;
     for (const auto& agent : agents_) {
       agent->timer.cancel();
@@ -167,7 +168,7 @@ class Session {
   }
 
   void Tick(Agent& agent) {
-    if (!measuring_) return;
+    if (!measuring_ || agent.stream == nullptr) return;
     const Steady now = clock_.SteadyNow();
     if (now < agent.next_tick) {
       Later(agent);
