@@ -20,8 +20,8 @@ std::vector<std::string> FaultsOf(const std::string& text) {
 TEST(ParseEndpoint, TakesAddressesAndNoNames) {
   EXPECT_EQ(ParseEndpoint("127.0.0.1:9861")->port(), 9861);
   EXPECT_TRUE(ParseEndpoint("[::1]:0")->address().is_v6());
-  for (const char* bad : {"", ":1", "1", "::1:2", "[127.0.0.1]:2", "localhost:2", "127.0.0.1:",
-                          "127.0.0.1:65536", "127.0.0.1:-1", "[::1]2"}) {
+  for (const char* bad : {"", ":1", "1", "::1:2", "[127.0.0.1]:2", "localhost:2",
+                          "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:-1", "[::1]2"}) {
     EXPECT_FALSE(ParseEndpoint(bad)) << bad;
   }
 }
