@@ -16,6 +16,7 @@
 
 #include "common/async.h"
 #include "common/clock.h"
+#include "common/instant.h"
 #include "common/state.h"
 
 namespace oppetid::agent {
@@ -39,6 +40,18 @@ struct Sample {
   double value = 0;
 };
 
+// A run of a backup job, or a restore test, that has ended: a fact, delivered once and kept for
+// ever. Giving the same run (job, kind, start) again with later answers changes nothing.
+struct BackupRun {
+  std::string job;  // as for check names; its full name is <host>/<job>
+  bool restore_test = false;
+  Instant start;
+  Instant end;  // not before start
+  bool success = false;
+  uint64_t bytes = 0;  // 0 where unknown
+  uint64_t files = 0;  // 0 where unknown
+};
+
 struct Answer {
   State state = State::kUnknown;
   // One line for people, at most 256 bytes: what was seen, never a body, header or secret.
@@ -46,6 +59,7 @@ struct Answer {
   std::vector<Sample> samples;
   // Series of a foreign exporter, exposed apart on /metrics/carried.
   std::vector<Sample> carried;
+  std::vector<BackupRun> backup_runs;
 };
 
 class Sensor {
