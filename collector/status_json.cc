@@ -54,7 +54,7 @@ std::string StatusJson(const View& view, const std::string& municipality) {
          checks + "]}\n";
 }
 
-std::string SpanJson(const Span& span) {
+std::string SpanJson(const StoredSpan& span) {
   std::string line = "{\"type\":\"span\",\"check\":" + JsonQuote(span.host + "/" + span.check) +
                      ",\"from\":\"" + FormatInstant(span.from) + "\",\"to\":\"" +
                      FormatInstant(span.to) + "\",\"state\":\"" +

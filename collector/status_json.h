@@ -13,6 +13,6 @@ namespace oppetid::collector {
 std::string StatusJson(const View& view, const std::string& municipality);
 
 // One line of history.jsonl, newline included.
-std::string SpanJson(const Span& span);
+std::string SpanJson(const StoredSpan& span);
 
 }  // namespace oppetid::collector

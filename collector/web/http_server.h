@@ -27,6 +27,7 @@ struct HttpRequest {
   std::string body;
   std::string bearer;     // the token of an Authorization: Bearer header
   bool admin = false;     // came through the Unix socket
+  std::string user;       // who is at its other end (SO_PEERCRED); empty over TCP
   bool loopback = false;  // came from this machine
   bool accepts_gzip = false;
 };

@@ -26,7 +26,8 @@ TEST(StatusJson, NarrowsToAMunicipality) {
 }
 
 TEST(StatusJson, TellsSpansAndGaps) {
-  Span span{"srv1", "disk", State::kCritical, kViewAt, kViewAt + Millis(1'500), kViewAt, false, ""};
+  StoredSpan span{"srv1", "disk", State::kCritical, kViewAt, kViewAt + Millis(1'500), kViewAt,
+                  false,  ""};
   EXPECT_EQ(SpanJson(span),
             "{\"type\":\"span\",\"check\":\"srv1/disk\",\"from\":\"2026-07-03T10:00:00.000Z\","
             "\"to\":\"2026-07-03T10:00:01.500Z\",\"state\":\"critical\","
