@@ -5,12 +5,14 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 
 #include "collector/counters.h"
 #include "collector/hub.h"
 #include "collector/ledger/ledger.h"
+#include "collector/tokens.h"
 #include "collector/web/http_server.h"
 
 namespace oppetid::collector {
@@ -19,13 +21,15 @@ namespace oppetid::collector {
 enum class Access {
   kOpen,   // anybody who reaches the port
   kRead,   // a read token, admin.sock, or loopback where anonymous reading is configured
+  kPush,   // a push token, or admin.sock
   kAdmin,  // admin.sock only
 };
 
 class Api {
  public:
   // `anonymous`: loopback may read without a token.
-  Api(Hub& hub, Ledger& ledger, Counters& counters, const Clock& clock, bool anonymous);
+  Api(Hub& hub, Ledger& ledger, Counters& counters, const Clock& clock, const Tokens& tokens,
+      bool anonymous);
 
   // Adds a page; a GET route answers HEAD as well. `done` is called once, now or later.
   void Route(const std::string& method, const std::string& path, Access access,
@@ -41,7 +45,8 @@ class Api {
     HttpHandler handler;
   };
   void AddOwnRoutes();
-  bool May(Access access, const HttpRequest& request) const;
+  // What a request may see (kRead) or speak of (kPush); nothing where it may not at all.
+  std::optional<Reach> ReachOf(Access access, const HttpRequest& request) const;
   HttpResponse Metrics(const HttpRequest& request, bool carried);
   void Export(const HttpRequest& request, HttpDone done);
   HttpResponse CheckNow(const HttpRequest& request);
@@ -50,6 +55,7 @@ class Api {
   Ledger& ledger_;
   Counters& counters_;
   const Clock& clock_;
+  const Tokens& tokens_;
   bool anonymous_;
   std::map<std::pair<std::string, std::string>, Page> pages_;  // by path and method
 };

@@ -13,15 +13,15 @@ using testing::HasSubstr;
 using testing::Not;
 
 TEST(StatusJson, TellsEverythingThatIsKnown) {
-  ExpectGolden("status.json", StatusJson(*ExampleView(), ""));
+  ExpectGolden("status.json", StatusJson(*ExampleView(), Reach::All()));
 }
 
 TEST(StatusJson, NarrowsToAMunicipality) {
-  const std::string json = StatusJson(*ExampleView(), "vik");
+  const std::string json = StatusJson(*ExampleView(), Reach::Of("vik"));
   EXPECT_THAT(json, HasSubstr("srv2"));
   EXPECT_THAT(json, HasSubstr("srv3"));
   EXPECT_THAT(json, Not(HasSubstr("srv1")));
-  EXPECT_EQ(StatusJson(*ExampleView(), "nowhere"),
+  EXPECT_EQ(StatusJson(*ExampleView(), Reach::Of("nowhere")),
             "{\"at\":\"2026-07-03T10:00:00.000Z\",\n\"agents\":[],\n\"checks\":[]}\n");
 }
 
