@@ -81,7 +81,8 @@ oppetid_test(agent_edge_test
   LIBS agent_config)
 
 oppetid_test(ledger_test
-  SOURCES tests/collector/packing_test.cc tests/collector/sqlite_ledger_test.cc
+  SOURCES tests/collector/ledger_care_test.cc tests/collector/packing_test.cc
+          tests/collector/sqlite_ledger_test.cc
   LIBS collector_ledger)
 oppetid_library(collector_support SOURCES tests/support/views.cc LIBS collector_core GTest::gtest)
 oppetid_test(collector_core_test
@@ -101,7 +102,10 @@ oppetid_test(identity_test SOURCES tests/common/identity_test.cc LIBS oppetid_co
 oppetid_test(collector_web_test
   SOURCES tests/collector/api_test.cc tests/collector/http_server_test.cc
           tests/support/http_client.cc
-  LIBS collector_support collector_web)
+  LIBS collector_support collector_web test_support)
+oppetid_test(cli_client_test
+  SOURCES tests/collector/cli/client_test.cc tests/support/http_client.cc
+  LIBS collector_web oppetid_cli test_support)
 
 # oppetid_script(name COMMAND...): a test that is a program of its own. Those that start the whole
 # product run alone, because they measure times.
