@@ -106,8 +106,8 @@ class Collector {
     });
     if (auto status = LoadHttpTls(); !status.ok()) return status;
     if (auto status = http_->ListenTcp(config_.http); !status.ok()) return status;
-    const std::string socket = config_.state + "/admin.sock";
-    if (auto status = http_->ListenUnix(socket, 0660, config_.admin_group); !status.ok()) {
+    if (auto status = http_->ListenUnix(config_.admin_socket, 0660, config_.admin_group);
+        !status.ok()) {
       return status;
     }
     LogInfo("started", {{"version", OPPETID_VERSION},

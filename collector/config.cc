@@ -38,6 +38,7 @@ CollectorConfig ReadCollectorConfig(std::string_view text, Faults& faults) {
   if (!IsId(config.trust_domain)) {
     map.Fault("trust_domain", "`trust_domain`: 1 to 63 of a-z, 0-9, - and .");
   }
+  config.admin_socket = map.String("admin_socket", config.state + "/admin.sock");
   config.admin_group = map.String("admin_group", "oppetid-admin");
   config.ca = config.state + "/ca.pem";
   config.certificate = config.state + "/server.pem";
