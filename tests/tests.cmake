@@ -38,7 +38,8 @@ add_library(sla_support STATIC tests/support/sla_random.cc tests/support/sla_ref
 target_link_libraries(sla_support PUBLIC oppetid_report PRIVATE oppetid_warnings)
 oppetid_test(sla_test
   SOURCES tests/collector/sla/availability_test.cc tests/collector/sla/calendar_test.cc
-          tests/collector/sla/properties_test.cc tests/collector/sla/reference_test.cc
+          tests/collector/sla/live_test.cc tests/collector/sla/properties_test.cc
+          tests/collector/sla/reference_test.cc
           tests/collector/sla/tickets_test.cc
   LIBS sla_support)
 oppetid_test(report_test
