@@ -102,7 +102,7 @@ add_test(NAME metrics_carried_lint
 oppetid_test(identity_test SOURCES tests/common/identity_test.cc LIBS oppetid_common test_support)
 oppetid_test(collector_web_test
   SOURCES tests/collector/api_test.cc tests/collector/http_server_test.cc
-          tests/support/http_client.cc
+          tests/collector/live_sla_test.cc tests/support/http_client.cc
   LIBS collector_support collector_web test_support)
 oppetid_test(cli_client_test
   SOURCES tests/collector/cli/client_test.cc tests/support/http_client.cc
