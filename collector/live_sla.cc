@@ -126,6 +126,35 @@ void RenderBudgets(const std::vector<LiveRow>& rows, const Reach& reach, std::st
   });
 }
 
+// What is held back, so that alerts can leave it out.
+void RenderMaintenance(const View& view, const std::map<std::string, bool>& checks,
+                       const Reach& reach, std::string* out) {
+  std::string held_checks, held_agents;
+  for (const auto& agent : view.agents) {
+    if (!reach.Covers(agent->municipality)) continue;
+    const std::string labels =
+        absl::StrCat("{municipality=\"", agent->municipality, "\",host=\"", agent->host, "\"");
+    size_t named = 0, held = 0;
+    for (const CheckView& check : agent->checks) {
+      const auto found = checks.find(agent->host + "/" + check.check);
+      if (found == checks.end()) continue;
+      ++named;
+      if (!found->second) continue;
+      ++held;
+      absl::StrAppend(&held_checks, "oppetid_check_maintenance", labels, ",check=\"", check.check,
+                      "\"} 1\n");
+    }
+    if (held > 0 && held == named) {
+      absl::StrAppend(&held_agents, "oppetid_agent_maintenance", labels, "} 1\n");
+    }
+  }
+  absl::StrAppend(
+      out, "# HELP oppetid_agent_maintenance 1 while announced maintenance covers every ",
+      "check of this host that a service names.\n", "# TYPE oppetid_agent_maintenance gauge\n",
+      held_agents, "# HELP oppetid_check_maintenance 1 while announced maintenance covers every ",
+      "service that names this check.\n", "# TYPE oppetid_check_maintenance gauge\n", held_checks);
+}
+
 }  // namespace
 
 LiveSla::LiveSla(const Ledger& ledger, const Clock& clock, BlockingPool& pool,
@@ -231,6 +260,10 @@ const std::vector<LiveRow>& LiveSla::Rows(const View& view) {
 
 std::string LiveSla::Render(const View& view, const Reach& reach) {
   std::string out;
+  const Agreed agreed = agreed_();
+  if (agreed.catalogue == nullptr) return out;
+  RenderMaintenance(view, ChecksInMaintenance(*agreed.catalogue, agreed.decisions, view.at), reach,
+                    &out);
   if (!settled_ || clock_.SteadyNow() - settled_at_ > kMislead) return out;
   const std::vector<LiveRow>& rows = Rows(view);
   RenderStates(rows, reach, &out);

@@ -41,6 +41,14 @@ LiveState StateOf(TimeClass its, Truth corrected) {
   return corrected == Truth::kDown ? LiveState::kDown : LiveState::kUnknown;
 }
 
+void ForEachCheck(const Expression& expression, const std::function<void(const std::string&)>& f) {
+  if (expression.parts.empty()) f(expression.check);
+  for (const Expression& part : expression.parts) ForEachCheck(part, f);
+}
+
+// Any window was announced later than this after its beginning.
+constexpr Millis kHoweverLate = -std::chrono::hours(24 * 36'500);
+
 }  // namespace
 
 std::array<Instant, kLiveWindows.size()> WindowStarts(Instant now, const Zone& zone) {
@@ -151,6 +159,23 @@ std::vector<LiveRow> LiveFigures(const Settled& settled, SpansByCheck tail, Inst
     }
   }
   return rows;
+}
+
+std::map<std::string, bool> ChecksInMaintenance(const Catalogue& catalogue, const Facts& decisions,
+                                                Instant now) {
+  const Overrides overrides(decisions, std::nullopt);
+  std::map<std::string, bool> checks;
+  for (const Service& service : catalogue.services) {
+    for (const ServiceMember& member : service.members) {
+      const bool held =
+          ValueAt(Inside(overrides.PlannedOf(service.id, member.municipality, kHoweverLate)), now);
+      ForEachCheck(service.up_when, [&](const std::string& check) {
+        const auto [its, first] = checks.emplace(ForMunicipality(check, member.municipality), held);
+        if (!first) its->second = its->second && held;
+      });
+    }
+  }
+  return checks;
 }
 
 }  // namespace oppetid::collector

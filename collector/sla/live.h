@@ -8,6 +8,7 @@
 #pragma once
 
 #include <array>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -78,5 +79,11 @@ struct LiveRow {
 // `tail` holds what memory knows from settled.at on: settled.tail and what came since. `now` is at
 // or after settled.at. Rows refer to the settled catalogue.
 std::vector<LiveRow> LiveFigures(const Settled& settled, SpansByCheck tail, Instant now);
+
+// Every check that a service names, by full name, and whether all its services are in an announced
+// window at `now`. Whether the window was announced in time to count as planned does not matter
+// here: nobody is to be woken for work that is known.
+std::map<std::string, bool> ChecksInMaintenance(const Catalogue& catalogue, const Facts& decisions,
+                                                Instant now);
 
 }  // namespace oppetid::collector

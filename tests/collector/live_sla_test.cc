@@ -79,7 +79,7 @@ class LiveSlaTest : public testing::Test {
 };
 
 TEST_F(LiveSlaTest, TellsNothingBeforeItKnowsAnything) {
-  EXPECT_EQ(Rendered(), "");
+  EXPECT_THAT(Rendered(), Not(HasSubstr("oppetid_sla_")));
   agreed_.catalogue = nullptr;
   Settle();
   EXPECT_EQ(Rendered(), "") << "nothing was agreed";
@@ -168,9 +168,42 @@ TEST_F(LiveSlaTest, LeavesOutWhatItCannotComputeAnyMore) {
   Store("2026-09-30T22:00:00Z", "2026-10-01T08:00:00Z", State::kOk);
   Settle();
   clock_.Advance(Millis(2 * 3'600'000 + 1));
-  EXPECT_EQ(Rendered(), "");
+  EXPECT_THAT(Rendered(), Not(HasSubstr("oppetid_sla_")));
   Settle();
   EXPECT_THAT(Rendered(), HasSubstr(Sla("up", "quarter", 36'000)));
+}
+
+TEST_F(LiveSlaTest, HoldsBackWhatIsUnderAnnouncedWork) {
+  const auto told = [&] {
+    auto agent = std::make_shared<AgentView>();
+    agent->municipality = "vik";
+    agent->host = "srv1";
+    agent->checks.resize(2);
+    agent->checks[0].check = "http";
+    agent->checks[1].check = "disk";  // of no service
+    View view;
+    view.at = clock_.Now();
+    view.agents.push_back(agent);
+    return live_->Render(view, Reach::All());
+  };
+  const std::string check =
+      "oppetid_check_maintenance{municipality=\"vik\",host=\"srv1\",check=\"http\"} 1\n";
+  const std::string host = "oppetid_agent_maintenance{municipality=\"vik\",host=\"srv1\"} 1\n";
+  EXPECT_THAT(told(), Not(HasSubstr(check)));
+  // Announced too late to count as planned, and held back all the same.
+  Maintenance window{
+      "m-1",        {},           {},       {clock_.Now(), clock_.Now() + Millis(60'000)},
+      clock_.Now(), clock_.Now(), "drift1", "Patching"};
+  window.services.all = true;
+  window.municipalities.names = {"vik"};
+  agreed_.decisions.maintenance["m-1"] = window;
+  EXPECT_THAT(told(), Not(HasSubstr(check))) << "dal uses it as well";
+  agreed_.decisions.maintenance["m-1"].municipalities.all = true;
+  EXPECT_THAT(told(), HasSubstr(check));
+  EXPECT_THAT(told(), HasSubstr(host));
+  EXPECT_THAT(told(), Not(HasSubstr("check=\"disk\"")));
+  clock_.Advance(Millis(60'000));
+  EXPECT_THAT(told(), Not(HasSubstr(check)));
 }
 
 }  // namespace
