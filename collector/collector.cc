@@ -12,6 +12,8 @@
 #include <iostream>
 #include <optional>
 
+#include "collector/account/agreements.h"
+#include "collector/account_api.h"
 #include "collector/acts.h"
 #include "collector/admin_api.h"
 #include "collector/api.h"
@@ -96,10 +98,12 @@ class Collector {
     hub_.emplace(clock_, *ledger_thread_, counters_, ledger_->id(), *stored);
     acts_.emplace(*hub_, clock_);
     tokens_.emplace(*acts_);
+    acts_->AddView([this](const Act& act) { agreements_.Tell(act); });
     if (auto status = acts_->Load(**reader); !status.ok()) return status;
     api_.emplace(*hub_, *ledger_, counters_, clock_, *tokens_, config_.anonymous);
     AddTokenPages(*api_, *tokens_);
     AddAuditPage(*api_, *ledger_);
+    AddAccountPages(*api_, *acts_, agreements_, *hub_, *ledger_, clock_);
     if (auto status = StartGrpc(); !status.ok()) return status;
     http_.emplace(io_.get_executor(), pool_, [this](HttpRequest request, HttpDone done) {
       api_->Handle(std::move(request), std::move(done));
@@ -183,6 +187,7 @@ class Collector {
   std::optional<Hub> hub_;
   std::optional<Acts> acts_;
   std::optional<Tokens> tokens_;
+  Agreements agreements_;
   std::optional<Api> api_;
   std::optional<PeerVerifier> verifier_;
   std::unique_ptr<GrpcServer> grpc_;
