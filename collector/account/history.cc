@@ -15,10 +15,13 @@ constexpr size_t kPieceBytes = 200'000;  // of text, before the next is asked fo
 
 Span ToSpan(const StoredSpan& span) { return {span.from, span.to, span.recorded_at, span.state}; }
 
-// Those that can decide the state at the bounds of the period: the last to begin by then.
+Instant LastInstant(Interval period) { return std::max(period.from, period.to - Millis(1)); }
+
+// Those that can decide the state at the period's first and last instant: the last to begin by
+// then.
 std::vector<Span> AtBounds(const std::vector<StoredSpan>& spans, Interval period) {
   std::vector<Span> out;
-  for (const Instant bound : {period.from, period.to}) {
+  for (const Instant bound : {period.from, LastInstant(period)}) {
     auto end = std::upper_bound(spans.begin(), spans.end(), bound,
                                 [](Instant at, const StoredSpan& its) { return at < its.from; });
     for (auto it = end; it != spans.begin() && std::prev(it)->from == std::prev(end)->from; --it) {
@@ -56,10 +59,8 @@ absl::StatusOr<History> History::Read(LedgerReader& reader, const Catalogue* cat
 
 absl::Status History::ReadSpans(LedgerReader& reader, const Catalogue* catalogue,
                                 const Facts& decisions, Instant now) {
-  // One instant more than the period, to see whether a service is up at its end.
-  const Interval wide{period_.from, period_.to + Millis(1)};
   Spans* of_check = nullptr;
-  const auto status = reader.ForEachSpan(wide.from, wide.to, [&](const StoredSpan& span) {
+  const auto status = reader.ForEachSpan(period_.from, period_.to, [&](const StoredSpan& span) {
     if (of_check == nullptr || of_check->back().check != span.check ||
         of_check->back().host != span.host) {
       of_check = &spans_[span.host + "/" + span.check];
@@ -71,7 +72,6 @@ absl::Status History::ReadSpans(LedgerReader& reader, const Catalogue* catalogue
   if (catalogue != nullptr) {
     return Extend(reader, *catalogue, decisions, now > period_.to);
   }
-  for (auto& [check, spans] : spans_) CutTo(period_, spans);
   return absl::OkStatus();
 }
 
@@ -84,13 +84,14 @@ absl::Status History::Extend(LedgerReader& reader, const Catalogue& catalogue,
   Facts at_bounds = decisions;
   for (const auto& [check, spans] : spans_) at_bounds.spans[check] = AtBounds(spans, period_);
   CertainStates bounds(catalogue, at_bounds, period_.from);
+  const Instant last = LastInstant(period_);
   std::vector<Reaching> reaching;
   std::set<std::string> checks;
   for (const Service& service : catalogue.services) {
     for (const ServiceMember& member : service.members) {
       const Steps<Truth> state = bounds.Of(service.id, member.municipality);
       const bool back = LastUp(state, period_.from) != period_.from;
-      const bool on = look_on && FirstUp(state, period_.to) != period_.to;
+      const bool on = look_on && FirstUp(state, last) != last;
       if (!back && !on) continue;
       reaching.push_back({service.id, member.municipality, back, on});
       for (std::string& check : ChecksOf(catalogue, service.id, member.municipality)) {
@@ -115,7 +116,7 @@ absl::Status History::Extend(LedgerReader& reader, const Catalogue& catalogue,
     const Steps<Truth> state = states.Of(its.service, its.municipality);
     Interval window = period_;
     if (its.back) window.from = LastUp(state, period_.from);
-    if (its.on) window.to = std::min(FirstUp(state, period_.to), kForever - Millis(1)) + Millis(1);
+    if (its.on) window.to = std::min(FirstUp(state, last), kForever - Millis(1)) + Millis(1);
     reach_ = {std::min(reach_.from, window.from), std::max(reach_.to, window.to)};
     for (const std::string& check : ChecksOf(catalogue, its.service, its.municipality)) {
       Interval& of_check = windows.try_emplace(check, window).first->second;
