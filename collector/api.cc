@@ -13,30 +13,6 @@ namespace {
 // Prometheus' text exposition format.
 constexpr char kMetricsType[] = "text/plain; version=0.0.4; charset=utf-8";
 
-// Streams the spans of a range; runs on the pool, owns its reader.
-class SpanSource {
- public:
-  SpanSource(std::unique_ptr<LedgerReader> reader, Instant from, Instant to)
-      : reader_(std::move(reader)), from_(from), to_(to) {}
-
-  // All at once: a quarter is tens of megabytes at most, and the read is one committed state.
-  bool Next(std::string* out) {
-    if (done_) return false;
-    done_ = true;
-    const auto status =
-        reader_->ForEachSpan(from_, to_, [&](const StoredSpan& s) { *out += SpanJson(s); });
-    // An answer under way cannot become an error any more; a line that is no JSON cannot be taken
-    // for the end.
-    if (!status.ok()) *out += "error: " + std::string(status.message()) + "\n";
-    return !out->empty();
-  }
-
- private:
-  std::unique_ptr<LedgerReader> reader_;
-  Instant from_, to_;
-  bool done_ = false;
-};
-
 }  // namespace
 
 Api::Api(Hub& hub, Ledger& ledger, Counters& counters, const Clock& clock, const Tokens& tokens,
@@ -124,8 +100,6 @@ void Api::AddOwnRoutes() {
         [this](const HttpRequest& request, const HttpDone& done) {
           done(JsonAnswer(StatusJson(*hub_.MakeView(), request.reach)));
         });
-  Route("GET", "/api/v1/export/history", Access::kAdmin,
-        [this](const HttpRequest& request, HttpDone done) { Export(request, std::move(done)); });
   Route("POST", "/api/v1/check-now", Access::kAdmin,
         [this](const HttpRequest& request, const HttpDone& done) { done(CheckNow(request)); });
 }
@@ -145,26 +119,6 @@ HttpResponse Api::Metrics(const HttpRequest& request, bool carried) {
   response.gzip = request.accepts_gzip;
   response.chunks = [renderer](std::string* out) { return renderer->Next(out); };
   return response;
-}
-
-void Api::Export(const HttpRequest& request, HttpDone done) {
-  const auto from = ParseInstant(Query(request, "from"));
-  const auto to = ParseInstant(Query(request, "to"));
-  if (!from || !to || *from > *to) {
-    return done(
-        TextAnswer(400, "from and to: instants such as 2026-07-01T00:00:00Z, from before to\n"));
-  }
-  // What memory knows of open runs first becomes durable, so that the export has it.
-  hub_.Flush([this, from = *from, to = *to, done](const absl::Status& status) {
-    if (!status.ok()) return done(TextAnswer(503, std::string(status.message()) + "\n"));
-    auto reader = ledger_.OpenReader();
-    if (!reader.ok()) return done(TextAnswer(503, std::string(reader.status().message()) + "\n"));
-    auto source = std::make_shared<SpanSource>(*std::move(reader), from, to);
-    HttpResponse response;
-    response.content_type = "application/jsonl";
-    response.chunks = [source](std::string* out) { return source->Next(out); };
-    done(std::move(response));
-  });
 }
 
 HttpResponse Api::CheckNow(const HttpRequest& request) {

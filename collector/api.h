@@ -1,4 +1,4 @@
-// What HTTP requests mean: metrics, health, status, export, and people's acts through admin.sock.
+// What HTTP requests mean: metrics, health, status, and people's acts through admin.sock.
 //
 // Threading: the hub's thread. Lifetime: what the constructor takes outlives the Api.
 #pragma once
@@ -53,7 +53,6 @@ class Api {
   // What a request may see (kRead) or speak of (kPush); nothing where it may not at all.
   std::optional<Reach> ReachOf(Access access, const HttpRequest& request) const;
   HttpResponse Metrics(const HttpRequest& request, bool carried);
-  void Export(const HttpRequest& request, HttpDone done);
   HttpResponse CheckNow(const HttpRequest& request);
 
   Hub& hub_;

@@ -12,6 +12,8 @@
 #include <iostream>
 #include <optional>
 
+#include "collector/account/agreements.h"
+#include "collector/account_api.h"
 #include "collector/acts.h"
 #include "collector/admin_api.h"
 #include "collector/api.h"
@@ -20,6 +22,7 @@
 #include "collector/hub.h"
 #include "collector/ledger/sqlite.h"
 #include "collector/ledger_thread.h"
+#include "collector/live_sla.h"
 #include "collector/web/http_server.h"
 #include "common/file.h"
 #include "common/log.h"
@@ -96,10 +99,16 @@ class Collector {
     hub_.emplace(clock_, *ledger_thread_, counters_, ledger_->id(), *stored);
     acts_.emplace(*hub_, clock_);
     tokens_.emplace(*acts_);
+    acts_->AddView([this](const Act& act) {
+      agreements_.Tell(act);
+      if (live_sla_) live_sla_->OnAgreed();
+    });
     if (auto status = acts_->Load(**reader); !status.ok()) return status;
     api_.emplace(*hub_, *ledger_, counters_, clock_, *tokens_, config_.anonymous);
     AddTokenPages(*api_, *tokens_);
     AddAuditPage(*api_, *ledger_);
+    StartLiveSla();
+    AddAccountPages(*api_, *acts_, agreements_, *hub_, *ledger_, clock_);
     if (auto status = StartGrpc(); !status.ok()) return status;
     http_.emplace(io_.get_executor(), pool_, [this](HttpRequest request, HttpDone done) {
       api_->Handle(std::move(request), std::move(done));
@@ -131,6 +140,15 @@ class Collector {
     return absl::OkStatus();
   }
 
+  void StartLiveSla() {
+    live_sla_.emplace(*ledger_, clock_, pool_, io_.get_executor(), [this] {
+      return Agreed{agreements_.catalogue(), agreements_.decisions()};
+    });
+    hub_->set_on_stored([this](const Batch& batch) { live_sla_->OnStored(batch); });
+    api_->AddFamilies(
+        [this](const View& view, const Reach& reach) { return live_sla_->Render(view, reach); });
+  }
+
   absl::Status StartGrpc() {
     const auto ca = ReadFile(config_.ca);
     if (!ca.ok()) return ca.status();
@@ -150,6 +168,7 @@ class Collector {
 
   void Tick() {
     hub_->Tick();
+    live_sla_->Tick();
     if (const Steady now = clock_.SteadyNow(); now >= next_upkeep_) {
       next_upkeep_ = now + kUpkeepEvery;
       if (auto status = LoadHttpTls(); !status.ok()) {
@@ -201,6 +220,8 @@ class Collector {
   std::optional<Hub> hub_;
   std::optional<Acts> acts_;
   std::optional<Tokens> tokens_;
+  Agreements agreements_;
+  std::optional<LiveSla> live_sla_;
   std::optional<Api> api_;
   std::optional<PeerVerifier> verifier_;
   std::unique_ptr<GrpcServer> grpc_;

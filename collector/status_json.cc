@@ -54,13 +54,4 @@ std::string StatusJson(const View& view, const Reach& reach) {
          checks + "]}\n";
 }
 
-std::string SpanJson(const StoredSpan& span) {
-  std::string line = "{\"type\":\"span\",\"check\":" + JsonQuote(span.host + "/" + span.check) +
-                     ",\"from\":\"" + FormatInstant(span.from) + "\",\"to\":\"" +
-                     FormatInstant(span.to) + "\",\"state\":\"" +
-                     std::string(StateName(span.state)) + '"';
-  if (span.gap) line += ",\"gap\":true,\"reason\":" + JsonQuote(span.reason);
-  return line + ",\"recorded_at\":\"" + FormatInstant(span.recorded_at) + "\"}\n";
-}
-
 }  // namespace oppetid::collector

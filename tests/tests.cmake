@@ -46,6 +46,10 @@ oppetid_test(report_test
   SOURCES tests/collector/report/formats_test.cc tests/collector/report/readers_test.cc
           tests/collector/report/round_trip_test.cc
   LIBS sla_support)
+oppetid_test(account_test
+  SOURCES tests/collector/account/catalogues_test.cc tests/collector/account/decisions_test.cc
+          tests/collector/account/history_test.cc
+  LIBS sla_support collector_account)
 oppetid_test(report_command_test SOURCES tests/collector/cli/report_test.cc LIBS oppetid_report)
 target_compile_definitions(report_command_test PRIVATE OPPETID_PROGRAM="$<TARGET_FILE:oppetid>")
 add_dependencies(report_command_test oppetid)

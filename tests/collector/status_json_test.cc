@@ -25,21 +25,5 @@ TEST(StatusJson, NarrowsToAMunicipality) {
             "{\"at\":\"2026-07-03T10:00:00.000Z\",\n\"agents\":[],\n\"checks\":[]}\n");
 }
 
-TEST(StatusJson, TellsSpansAndGaps) {
-  StoredSpan span{"srv1", "disk", State::kCritical, kViewAt, kViewAt + Millis(1'500), kViewAt,
-                  false,  ""};
-  EXPECT_EQ(SpanJson(span),
-            "{\"type\":\"span\",\"check\":\"srv1/disk\",\"from\":\"2026-07-03T10:00:00.000Z\","
-            "\"to\":\"2026-07-03T10:00:01.500Z\",\"state\":\"critical\","
-            "\"recorded_at\":\"2026-07-03T10:00:00.000Z\"}\n");
-  span.gap = true;
-  span.state = State::kUnknown;
-  span.reason = "lost \"much\"";
-  EXPECT_EQ(SpanJson(span),
-            "{\"type\":\"span\",\"check\":\"srv1/disk\",\"from\":\"2026-07-03T10:00:00.000Z\","
-            "\"to\":\"2026-07-03T10:00:01.500Z\",\"state\":\"unknown\",\"gap\":true,"
-            "\"reason\":\"lost \\\"much\\\"\",\"recorded_at\":\"2026-07-03T10:00:00.000Z\"}\n");
-}
-
 }  // namespace
 }  // namespace oppetid::collector
