@@ -7,7 +7,6 @@
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/string_body.hpp>
@@ -36,15 +35,18 @@ constexpr char kDefaultSocket[] = "/run/oppetid/admin.sock";
 template <typename Stream>
 absl::StatusOr<Reply> Exchange(boost::asio::io_context& io, Stream& stream,
                                const std::string& method, const std::string& target,
-                               const std::string& token) {
-  http::request<http::empty_body> request;
+                               const std::string& token, const std::string& body) {
+  http::request<http::string_body> request;
   request.method_string(method);
   request.target(target);
   request.version(11);
   request.set(http::field::host, "oppetid");
   request.keep_alive(false);
   if (!token.empty()) request.set(http::field::authorization, "Bearer " + token);
-  if (method == "POST") request.content_length(0);
+  if (method == "POST") {
+    request.body() = body;
+    request.prepare_payload();
+  }
   boost::beast::flat_buffer buffer;
   http::response_parser<http::string_body> parser;
   parser.body_limit(kMaxAnswerBytes);
@@ -77,7 +79,7 @@ std::string SocketPath(const CollectorAddress& address) {
 }
 
 absl::StatusOr<Reply> CallUnix(const CollectorAddress& address, const std::string& method,
-                               const std::string& target) {
+                               const std::string& target, const std::string& body) {
   const std::string path = SocketPath(address);
   boost::asio::io_context io;
   boost::beast::basic_stream<Unix> stream(io);
@@ -93,11 +95,11 @@ absl::StatusOr<Reply> CallUnix(const CollectorAddress& address, const std::strin
                          ? " (are you in the group oppetid-admin?)"
                          : " (is it running? --state, --socket or --url say where it is)"));
   }
-  return Exchange(io, stream, method, target, "");
+  return Exchange(io, stream, method, target, "", body);
 }
 
 absl::StatusOr<Reply> CallTcp(const CollectorAddress& address, const std::string& method,
-                              const std::string& target) {
+                              const std::string& target, const std::string& body) {
   const auto url = boost::urls::parse_uri(address.url);
   if (!url || url->scheme() != "http") {
     return absl::InvalidArgumentError(absl::StrCat(address.url, " is not an http:// address"));
@@ -122,7 +124,7 @@ absl::StatusOr<Reply> CallTcp(const CollectorAddress& address, const std::string
     io.run();
   }
   if (error) return absl::UnavailableError("cannot reach " + address.url + ": " + error.message());
-  return Exchange(io, stream, method, target, token);
+  return Exchange(io, stream, method, target, token, body);
 }
 
 }  // namespace
@@ -138,13 +140,14 @@ void AddAddressOptions(CLI::App& command, CollectorAddress& address) {
 }
 
 absl::StatusOr<Reply> Call(const CollectorAddress& address, const std::string& method,
-                           const std::string& target) {
-  return address.url.empty() ? CallUnix(address, method, target) : CallTcp(address, method, target);
+                           const std::string& target, const std::string& body) {
+  return address.url.empty() ? CallUnix(address, method, target, body)
+                             : CallTcp(address, method, target, body);
 }
 
 absl::StatusOr<std::string> Fetch(const CollectorAddress& address, const std::string& method,
-                                  const std::string& target) {
-  auto reply = Call(address, method, target);
+                                  const std::string& target, const std::string& body) {
+  auto reply = Call(address, method, target, body);
   if (!reply.ok()) return reply.status();
   if (reply->status / 100 == 2) return std::move(reply->body);
   std::string words = reply->body.substr(0, reply->body.find('\n'));
@@ -157,8 +160,21 @@ std::string UrlEncode(const std::string& text) {
 }
 
 int Fail(const absl::Status& status) {
-  std::cerr << "oppetid: " << status.message() << "\n";
-  return 1;
+  const absl::string_view message = status.message();
+  std::string_view rest(message.data(), message.size());
+  do {
+    const size_t end = rest.find('\n');
+    std::cerr << "oppetid: " << rest.substr(0, end) << "\n";
+    rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
+  } while (!rest.empty());
+  return absl::IsInvalidArgument(status) ? 2 : 1;
+}
+
+int Refuse(const Reply& reply) {
+  const std::string words =
+      reply.body.empty() ? absl::StrCat("refused (HTTP ", reply.status, ")") : reply.body;
+  return Fail(reply.status == 400 ? absl::InvalidArgumentError(words)
+                                  : absl::FailedPreconditionError(words));
 }
 
 }  // namespace oppetid::collector

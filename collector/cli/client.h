@@ -28,16 +28,20 @@ struct Reply {
 
 // `target` is path and query. Errors say what could not be reached and what to try.
 absl::StatusOr<Reply> Call(const CollectorAddress& address, const std::string& method,
-                           const std::string& target);
+                           const std::string& target, const std::string& body = "");
 
 // As Call, but an answer other than 2xx is an error with the collector's words.
 absl::StatusOr<std::string> Fetch(const CollectorAddress& address, const std::string& method,
-                                  const std::string& target);
+                                  const std::string& target, const std::string& body = "");
 
 // `text` percent-encoded for a query value (RFC 3986).
 std::string UrlEncode(const std::string& text);
 
-// Prints "oppetid: <message>" to stderr and gives exit code 1.
+// Prints "oppetid: <message>" to stderr, each line of it, and gives the exit code: 2 for what was
+// asked wrongly (InvalidArgument), else 1.
 int Fail(const absl::Status& status);
+// Prints every line of an answer other than 2xx likewise; exit code 2 for what was asked wrongly
+// (HTTP 400), 1 for what was refused.
+int Refuse(const Reply& reply);
 
 }  // namespace oppetid::collector

@@ -1,9 +1,13 @@
 // `oppetid`, the command line for people: registers the subcommands and runs one.
 #include <CLI/CLI.hpp>
 
+#include "collector/cli/catalogue.h"
 #include "collector/cli/check.h"
 #include "collector/cli/check_config.h"
+#include "collector/cli/decide.h"
+#include "collector/cli/explain.h"
 #include "collector/cli/export.h"
+#include "collector/cli/outage.h"
 #include "collector/cli/report.h"
 #include "collector/cli/status.h"
 
@@ -17,6 +21,11 @@ int main(int argc, char** argv) {
   oppetid::collector::AddExport(app, exit_code);
   oppetid::collector::AddCheckConfig(app, exit_code);
   oppetid::collector::AddReport(app, exit_code);
+  oppetid::collector::AddCatalogue(app, exit_code);
+  oppetid::collector::AddMaintenance(app, exit_code);
+  oppetid::collector::AddCorrection(app, exit_code);
+  oppetid::collector::AddOutage(app, exit_code);
+  oppetid::collector::AddExplain(app, exit_code);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

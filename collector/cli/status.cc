@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "collector/cli/client.h"
+#include "collector/cli/table.h"
 #include "common/instant.h"
 #include "common/state.h"
 
@@ -15,7 +16,6 @@ namespace oppetid::collector {
 namespace {
 
 namespace json = boost::json;
-using Row = std::vector<std::string>;
 
 std::string Text(const json::object& object, std::string_view key) {
   const json::value* value = object.if_contains(key);
@@ -37,29 +37,6 @@ std::string Ago(const json::object& object, std::string_view key, std::optional<
                     : passed >= std::chrono::hours(1) ? std::chrono::seconds(60)
                                                       : std::chrono::seconds(1);
   return FormatDuration(passed / unit * unit);
-}
-
-// The number of code points, which is what a terminal shows of the texts we print.
-size_t Width(const std::string& text) {
-  return static_cast<size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
-}
-
-std::string Table(const std::vector<Row>& rows) {
-  std::vector<size_t> widths;
-  for (const Row& row : rows) {
-    widths.resize(std::max(widths.size(), row.size()));
-    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], Width(row[i]));
-  }
-  std::string out;
-  for (const Row& row : rows) {
-    for (size_t i = 0; i < row.size(); ++i) {
-      out += row[i];
-      if (i + 1 < row.size()) out += std::string(widths[i] - Width(row[i]) + 2, ' ');
-    }
-    out += '\n';
-  }
-  return out;
 }
 
 // What needs eyes first: never seen or unknown, then critical, warning, ok.
