@@ -50,6 +50,9 @@ oppetid_test(account_test
   SOURCES tests/collector/account/catalogues_test.cc tests/collector/account/decisions_test.cc
           tests/collector/account/history_test.cc
   LIBS sla_support collector_account)
+# A ledger of a large room, for the figures of tests/bench/README.md.
+add_executable(ledger-fill tests/bench/ledger_fill.cc)
+target_link_libraries(ledger-fill PRIVATE collector_account oppetid_warnings)
 oppetid_test(report_command_test SOURCES tests/collector/cli/report_test.cc LIBS oppetid_report)
 target_compile_definitions(report_command_test PRIVATE OPPETID_PROGRAM="$<TARGET_FILE:oppetid>")
 add_dependencies(report_command_test oppetid)

@@ -214,8 +214,21 @@ std::string UrlEncode(const std::string& text) {
 }
 
 int Fail(const absl::Status& status) {
-  std::cerr << "oppetid: " << status.message() << "\n";
-  return 1;
+  const absl::string_view message = status.message();
+  std::string_view rest(message.data(), message.size());
+  do {
+    const size_t end = rest.find('\n');
+    std::cerr << "oppetid: " << rest.substr(0, end) << "\n";
+    rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
+  } while (!rest.empty());
+  return absl::IsInvalidArgument(status) ? 2 : 1;
+}
+
+int Refuse(const Reply& reply) {
+  const std::string words =
+      reply.body.empty() ? absl::StrCat("refused (HTTP ", reply.status, ")") : reply.body;
+  return Fail(reply.status == 400 ? absl::InvalidArgumentError(words)
+                                  : absl::FailedPreconditionError(words));
 }
 
 }  // namespace oppetid::collector

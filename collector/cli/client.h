@@ -42,7 +42,11 @@ std::string WithBehalf(const std::string& target, const std::string& on_behalf_o
 // `text` percent-encoded for a query value (RFC 3986).
 std::string UrlEncode(const std::string& text);
 
-// Prints "oppetid: <message>" to stderr and gives exit code 1.
+// Prints "oppetid: <message>" to stderr, each line of it, and gives the exit code: 2 for what was
+// asked wrongly (InvalidArgument), else 1.
 int Fail(const absl::Status& status);
+// Prints every line of an answer other than 2xx likewise; exit code 2 for what was asked wrongly
+// (HTTP 400), 1 for what was refused.
+int Refuse(const Reply& reply);
 
 }  // namespace oppetid::collector

@@ -3,56 +3,86 @@
 #include <iostream>
 #include <memory>
 
-#include "collector/cli/client.h"
+#include "collector/cli/source.h"
 #include "collector/sla/zone.h"
+#include "common/text.h"
 
 namespace oppetid::collector {
 namespace {
 
-int RunHistory(const CollectorAddress& address, const std::string& period_text,
-               const std::string& zone_name) {
-  const auto zone = Zone::Find(zone_name);
-  if (!zone) {
-    std::cerr << "oppetid: no time zone " << zone_name << " (is tzdata installed?)\n";
-    return 2;
-  }
-  const auto period = ParsePeriod(period_text, *zone);
-  if (!period) {
-    std::cerr << "oppetid: " << period_text
-              << " is no period; allowed: 2026-Q3, 2026-07, 2026, 2026-07-01..2026-08-01\n";
-    return 2;
-  }
-  const auto body = Fetch(address, "GET",
-                          "/api/v1/export/history?from=" + UrlEncode(FormatInstant(period->from)) +
-                              "&to=" + UrlEncode(FormatInstant(period->to)));
-  if (!body.ok()) return Fail(body.status());
-  const size_t failed = body->rfind("error: ");
-  if (failed != std::string::npos && (failed == 0 || (*body)[failed - 1] == '\n')) {
-    return Fail(absl::DataLossError(body->substr(failed)));
-  }
-  std::cout << *body;
+struct ExportOptions {
+  SourceOptions source;
+  std::string period, catalogue, as_known_at;
+  std::string zone = "Europe/Oslo";
+};
+
+int Print(const std::string& text) {
+  std::cout << text;
   return std::cout.flush() ? 0 : 1;
+}
+
+// Where nothing was agreed yet there are facts all the same.
+absl::StatusOr<std::string> WithoutCatalogue(Source& source, const ExportOptions& options) {
+  const auto zone = Zone::Find(options.zone);
+  if (!zone) {
+    return absl::InvalidArgumentError("no time zone " + OneLine(options.zone, 60) +
+                                      " (is tzdata installed?)");
+  }
+  const auto period = ParsePeriod(options.period, *zone);
+  if (!period) {
+    return absl::InvalidArgumentError(
+        OneLine(options.period, 60) +
+        " is no period; allowed: 2026-Q3, 2026-07, 2026, 2026-07-01..2026-08-01");
+  }
+  return source.History({period->from, period->to}, "");
+}
+
+int RunHistory(const ExportOptions& options) {
+  const auto as_known_at = ReadAsKnownAt(options.as_known_at);
+  if (!as_known_at.ok()) return Fail(as_known_at.status());
+  auto source = OpenSource(options.source);
+  if (!source.ok()) return Fail(source.status());
+  const auto texts = TextsOf(**source, options.period, *as_known_at, options.catalogue);
+  if (texts.ok()) return Print(texts->texts.history);
+  if (!absl::IsFailedPrecondition(texts.status())) return Fail(texts.status());
+  const auto history = WithoutCatalogue(**source, options);
+  return history.ok() ? Print(*history) : Fail(history.status());
+}
+
+int RunCatalogue(const ExportOptions& options) {
+  const auto as_known_at = ReadAsKnownAt(options.as_known_at);
+  if (!as_known_at.ok()) return Fail(as_known_at.status());
+  auto source = OpenSource(options.source);
+  if (!source.ok()) return Fail(source.status());
+  const auto yaml = (*source)->CatalogueOf(options.period, *as_known_at);
+  return yaml.ok() ? Print(*yaml) : Fail(yaml.status());
 }
 
 }  // namespace
 
 void AddExport(CLI::App& app, int& exit_code) {
-  struct Options {
-    CollectorAddress address;
-    std::string period;
-    std::string zone = "Europe/Oslo";
-  };
-  const auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("export", "Facts of the ledger, for other programs");
   command->require_subcommand(1);
-  CLI::App* history = command->add_subcommand("history", "Every span of a period, a line each");
-  AddAddressOptions(*history, options->address);
-  history->add_option("--period", options->period, "2026-Q3, 2026-07, 2026 or FROM..TO as dates")
-      ->required();
-  history->add_option("--timezone", options->zone, "Of the period's dates")->capture_default_str();
-  history->callback([options, &exit_code] {
-    exit_code = RunHistory(options->address, options->period, options->zone);
-  });
+  const auto add = [&](const char* name, const char* what) {
+    const auto options = std::make_shared<ExportOptions>();
+    CLI::App* its = command->add_subcommand(name, what);
+    AddSourceOptions(*its, options->source);
+    its->add_option("--period", options->period, "2026-Q3, 2026-07, 2026 or FROM..TO as dates")
+        ->required();
+    its->add_option("--as-known-at", options->as_known_at,
+                    "For a report as known at this instant (RFC 3339): the catalogue of then");
+    return std::pair{its, options};
+  };
+  const auto [history, of_history] = add("history", "Every fact that a period's report needs");
+  history->add_option("--catalogue", of_history->catalogue,
+                      "Follow this catalogue's services instead of those in force");
+  history
+      ->add_option("--timezone", of_history->zone,
+                   "Of the period's dates, where there is no catalogue yet")
+      ->capture_default_str();
+  history->callback([options = of_history, &exit_code] { exit_code = RunHistory(*options); });
+  const auto [catalogue, of_catalogue] = add("catalogue", "The catalogue that computes a period");
+  catalogue->callback([options = of_catalogue, &exit_code] { exit_code = RunCatalogue(*options); });
 }
 
 }  // namespace oppetid::collector

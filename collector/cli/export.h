@@ -1,4 +1,4 @@
-// `oppetid export history`: every span of a period, as history.jsonl.
+// `oppetid export history|catalogue`: what a period is computed from, for any other machine.
 #pragma once
 
 #include <CLI/App.hpp>

@@ -126,12 +126,34 @@ void ForEachLine(const std::string& path, Findings& findings, Digest& digest,
   splitter.Finish();
 }
 
-Input ReadInput(const InputFiles& files) {
+namespace {
+
+// One of the inputs: a file, or a text that is called by a name.
+struct Part {
+  std::string name;  // empty: not given
+  const std::string* text = nullptr;
+};
+
+absl::StatusOr<std::string> Whole(const Part& part) {
+  if (part.text != nullptr) return *part.text;
+  return ReadFile(part.name, kMaxCatalogueBytes);
+}
+
+void ForEachLineOf(const Part& part, Findings& findings, Digest& digest,
+                   const std::function<bool(std::string_view, int)>& line) {
+  if (part.name.empty()) return;
+  if (part.text == nullptr) return ForEachLine(part.name, findings, digest, line);
+  digest.Add(*part.text);
+  Splitter splitter(findings, line);
+  if (splitter.Add(*part.text)) splitter.Finish();
+}
+
+Input ReadParts(const Part& catalogue, const Part& of_history, const Part& of_tickets) {
   Input input;
   Digest digest;
-  if (!files.catalogue.empty()) {
-    Faults faults(files.catalogue);
-    if (auto text = ReadFile(files.catalogue, kMaxCatalogueBytes); !text.ok()) {
+  if (!catalogue.name.empty()) {
+    Faults faults(catalogue.name);
+    if (const auto text = Whole(catalogue); !text.ok()) {
       input.faults.push_back(OneLine(std::string(text.status().message())));
     } else {
       digest.Add(*text);
@@ -142,16 +164,12 @@ Input ReadInput(const InputFiles& files) {
       }
     }
   }
-  Findings history(files.history), tickets(files.tickets);
+  Findings history(of_history.name), tickets(of_tickets.name);
   FactsReader reader(history, tickets, input.facts);
-  if (!files.history.empty()) {
-    ForEachLine(files.history, history, digest,
+  ForEachLineOf(of_history, history, digest,
                 [&](std::string_view text, int line) { return reader.HistoryLine(text, line); });
-  }
-  if (!files.tickets.empty()) {
-    ForEachLine(files.tickets, tickets, digest,
+  ForEachLineOf(of_tickets, tickets, digest,
                 [&](std::string_view text, int line) { return reader.TicketLine(text, line); });
-  }
   if (input.catalogue) reader.Conclude(*input.catalogue);
   for (const Findings* findings : {&history, &tickets}) {
     const auto& faults = findings->faults();
@@ -161,6 +179,17 @@ Input ReadInput(const InputFiles& files) {
   }
   input.sha256 = digest.Hex();
   return input;
+}
+
+}  // namespace
+
+Input ReadInput(const InputFiles& files) {
+  return ReadParts({files.catalogue}, {files.history}, {files.tickets});
+}
+
+Input ReadTexts(const InputTexts& texts) {
+  return ReadParts({"catalogue", &texts.catalogue}, {"history", &texts.history},
+                   {"tickets", &texts.tickets});
 }
 
 void PrintFindings(const Input& input) {

@@ -51,6 +51,14 @@ struct Input {
 
 Input ReadInput(const InputFiles& files);
 
+// As ReadInput, from the texts themselves; there are always all three.
+struct InputTexts {
+  std::string catalogue;
+  std::string history;
+  std::string tickets;
+};
+Input ReadTexts(const InputTexts& texts);
+
 // Prints warnings, then faults, one a line, to stderr.
 void PrintFindings(const Input& input);
 

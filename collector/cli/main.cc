@@ -2,10 +2,14 @@
 #include <CLI/CLI.hpp>
 
 #include "collector/cli/audit.h"
+#include "collector/cli/catalogue.h"
 #include "collector/cli/check.h"
 #include "collector/cli/check_config.h"
+#include "collector/cli/decide.h"
+#include "collector/cli/explain.h"
 #include "collector/cli/export.h"
 #include "collector/cli/ledger.h"
+#include "collector/cli/outage.h"
 #include "collector/cli/report.h"
 #include "collector/cli/status.h"
 #include "collector/cli/token.h"
@@ -23,6 +27,11 @@ int main(int argc, char** argv) {
   oppetid::collector::AddToken(app, exit_code);
   oppetid::collector::AddAudit(app, exit_code);
   oppetid::collector::AddLedger(app, exit_code);
+  oppetid::collector::AddCatalogue(app, exit_code);
+  oppetid::collector::AddMaintenance(app, exit_code);
+  oppetid::collector::AddCorrection(app, exit_code);
+  oppetid::collector::AddOutage(app, exit_code);
+  oppetid::collector::AddExplain(app, exit_code);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -1,4 +1,4 @@
-// `oppetid report`: the SLA report of a period, computed from files.
+// `oppetid report`: the SLA report of a period, from files or from the collector's ledger.
 #pragma once
 
 #include <CLI/App.hpp>

@@ -1,7 +1,6 @@
 #include "collector/cli/table.h"
 
 #include <algorithm>
-#include <boost/json/value.hpp>
 
 namespace oppetid::collector {
 namespace {
@@ -12,7 +11,41 @@ size_t Width(const std::string& text) {
       std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
 }
 
+std::string Words(const boost::json::value& value) {
+  if (value.is_string()) return std::string(value.get_string());
+  if (value.is_bool()) return value.get_bool() ? "yes" : "no";
+  if (value.is_int64()) return std::to_string(value.get_int64());
+  if (value.is_uint64()) return std::to_string(value.get_uint64());
+  std::string list;
+  if (value.is_array()) {
+    for (const boost::json::value& its : value.get_array()) {
+      list += (list.empty() ? "" : ",") + Words(its);
+    }
+  }
+  return list;
+}
+
 }  // namespace
+
+const boost::json::value* Cells::Value(std::string_view key) const {
+  return object_ == nullptr ? nullptr : object_->if_contains(key);
+}
+
+std::string Cells::Text(std::string_view key) const {
+  const boost::json::value* value = Value(key);
+  const std::string text = value == nullptr ? "" : Words(*value);
+  return text.empty() ? "-" : text;
+}
+
+std::string Cells::Who() const {
+  const std::string other = Text("on_behalf_of");
+  return other == "-" ? Text("who") : Text("who") + " for " + other;
+}
+
+bool Cells::Has(std::string_view key) const {
+  const boost::json::value* value = Value(key);
+  return value != nullptr && !value->is_null() && !(value->is_bool() && !value->get_bool());
+}
 
 std::string Table(const std::vector<Row>& rows) {
   std::vector<size_t> widths;
@@ -29,16 +62,6 @@ std::string Table(const std::vector<Row>& rows) {
     out += '\n';
   }
   return out;
-}
-
-std::string JsonText(const boost::json::object& object, std::string_view key) {
-  const boost::json::value* value = object.if_contains(key);
-  if (value == nullptr || value->is_null()) return "-";
-  if (value->is_string()) return std::string(value->get_string());
-  if (value->is_bool()) return value->get_bool() ? "yes" : "no";
-  if (value->is_int64()) return std::to_string(value->get_int64());
-  if (value->is_uint64()) return std::to_string(value->get_uint64());
-  return "?";
 }
 
 }  // namespace oppetid::collector

@@ -1,7 +1,9 @@
-// What the listings of `oppetid` look like: aligned columns of plain text. Pure.
+// Rows in columns, for people.
+//
+// Pure.
 #pragma once
 
-#include <boost/json/object.hpp>
+#include <boost/json/value.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,10 +12,22 @@ namespace oppetid::collector {
 
 using Row = std::vector<std::string>;
 
-// The rows with their columns aligned, two blanks between; the first row is the heading.
+// Columns as wide as their widest cell, two spaces between them, a line a row.
 std::string Table(const std::vector<Row>& rows);
 
-// A member of an answer as text: "-" where it is missing or null, yes or no for a bool.
-std::string JsonText(const boost::json::object& object, std::string_view key);
+// What the collector tells of one thing, read without trust in its shape.
+class Cells {
+ public:
+  explicit Cells(const boost::json::value& value) : object_(value.if_object()) {}
+  // Text, numbers, yes or no; a list with commas; "-" where there is nothing.
+  std::string Text(std::string_view key) const;
+  // "drift1", or "drift1 for Kari Nordmann".
+  std::string Who() const;
+  bool Has(std::string_view key) const;  // and it is neither null nor false
+  const boost::json::value* Value(std::string_view key) const;
+
+ private:
+  const boost::json::object* object_;
+};
 
 }  // namespace oppetid::collector

@@ -4,7 +4,6 @@
 #include <iostream>
 #include <memory>
 
-#include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "collector/cli/client.h"
 #include "collector/cli/table.h"
@@ -41,17 +40,6 @@ int RunCreate(const Options& options) {
   return std::cout.flush() ? 0 : 1;
 }
 
-std::string MunicipalitiesOf(const json::object& token) {
-  const json::value* names = token.if_contains("municipalities");
-  if (names == nullptr || !names->is_array()) return "all";
-  std::string text;
-  for (const json::value& name : names->get_array()) {
-    if (name.is_string())
-      absl::StrAppend(&text, text.empty() ? "" : ",", name.get_string().c_str());
-  }
-  return text;
-}
-
 int RunList(const Options& options) {
   const auto body = Fetch(options.address, "GET", "/api/v1/tokens");
   if (!body.ok()) return Fail(body.status());
@@ -68,12 +56,11 @@ int RunList(const Options& options) {
   }
   std::vector<Row> rows = {{"TOKEN", "FOR", "MAY", "PURPOSE", "CREATED", "BY", "REVOKED"}};
   for (const json::value& entry : tokens->get_array()) {
-    if (!entry.is_object()) continue;
-    const json::object& token = entry.get_object();
-    rows.push_back({JsonText(token, "id"), MunicipalitiesOf(token),
-                    JsonText(token, "push") == "yes" ? "push" : "read", JsonText(token, "purpose"),
-                    JsonText(token, "created_at"), JsonText(token, "created_by"),
-                    JsonText(token, "revoked_at")});
+    const Cells token(entry);
+    rows.push_back({token.Text("id"),
+                    token.Has("municipalities") ? token.Text("municipalities") : "all",
+                    token.Has("push") ? "push" : "read", token.Text("purpose"),
+                    token.Text("created_at"), token.Text("created_by"), token.Text("revoked_at")});
   }
   std::cout << Table(rows);
   return std::cout.flush() ? 0 : 1;

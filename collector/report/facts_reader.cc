@@ -80,7 +80,7 @@ void FactsReader::ReadSpan(LineObject& object) {
   const std::string state = object.OneOf("state", kStateNames);
   span.recorded_at = object.At("recorded_at", span.from);
   const bool gap = object.Bool("gap", false);
-  object.FreeTextOrNone("reason");
+  std::string reason = object.FreeTextOrNone("reason");
   object.Finish();
   if (!check.empty() && !IsFullCheckName(check)) {
     object.Fault("`check`: `" + OneLine(check, 60) +
@@ -95,6 +95,7 @@ void FactsReader::ReadSpan(LineObject& object) {
   }
   if (!object.ok()) return;
   span.state = *ParseState(state);
+  if (gap) facts_.gaps[{check, span.from}] = std::move(reason);
   facts_.spans[check].push_back(span);
 }
 

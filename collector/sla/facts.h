@@ -100,6 +100,7 @@ struct Ticket {
 
 struct Facts {
   std::map<std::string, std::vector<Span>, std::less<>> spans;             // by check
+  std::map<std::pair<std::string, Instant>, std::string> gaps;             // why, by check and from
   std::map<std::string, std::vector<BackupRun>, std::less<>> backup_runs;  // by job
   std::map<std::string, Maintenance, std::less<>> maintenance;             // by id
   std::map<std::string, Correction, std::less<>> corrections;              // by id
