@@ -125,6 +125,11 @@ if(NOT OPPETID_CORES_ONLY)
   oppetid_script(e2e_alert ${tests}/e2e/alert)
   oppetid_script(e2e_silent_agent ${tests}/e2e/alert --silent-agent)
   set_tests_properties(e2e_walk e2e_alert e2e_silent_agent PROPERTIES RUN_SERIAL TRUE)
+  # Faults, with real processes; the side log of a plugin beside the export.
+  set(programs --bin $<TARGET_FILE_DIR:oppetid>)
+  oppetid_script(e2e_kill ${tests}/e2e/kill ${programs})
+  oppetid_script(e2e_kill_long ${tests}/e2e/kill ${programs} --kills 200)
+  set_tests_properties(e2e_kill_long PROPERTIES LABELS "script;long")
 endif()
 
 # oppetid_fuzz(name source libs...): the libFuzzer target `name`, with its seeds in
