@@ -129,7 +129,9 @@ if(NOT OPPETID_CORES_ONLY)
   set(programs --bin $<TARGET_FILE_DIR:oppetid>)
   oppetid_script(e2e_kill ${tests}/e2e/kill ${programs})
   oppetid_script(e2e_kill_long ${tests}/e2e/kill ${programs} --kills 200)
-  set_tests_properties(e2e_kill_long PROPERTIES LABELS "script;long")
+  oppetid_script(e2e_full_disk ${tests}/e2e/full_disk ${programs})
+  oppetid_script(e2e_full_disk_limit ${tests}/e2e/full_disk ${programs} --limit)
+  set_tests_properties(e2e_kill_long e2e_full_disk_limit PROPERTIES LABELS "script;long")
 endif()
 
 # oppetid_fuzz(name source libs...): the libFuzzer target `name`, with its seeds in

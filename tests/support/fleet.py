@@ -13,6 +13,7 @@ import re
 import signal
 import socket
 import subprocess
+import threading
 import time
 from datetime import datetime, timezone
 from pathlib import Path
@@ -83,7 +84,9 @@ class Program:
         self.argv = [str(word) for word in (*prefix, *argv)]
         self.log = log
         self.lives = []  # [pid, started, ended or None], in ms of the wall clock
+        self.no_room = False  # whether it is started with a limit that lets it write to no file
         self._process = None
+        self._copier = None
 
     @property
     def pid(self):
@@ -91,12 +94,21 @@ class Program:
 
     def start(self):
         began = now_ms()
-        with open(self.log, "ab") as log:
-            # Signals stay as Python has them: SIGXFSZ ignored, so that a limit on the size of files
-            # is an error to the program and not its death.
-            self._process = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=log,
-                                             stderr=log, restore_signals=False)
+        limit = ["prlimit", "--fsize=0:"] if self.no_room else []
+        # Signals stay as Python has them: SIGXFSZ ignored, so that a limit on the size of files is
+        # an error to the program and not its death. For the same limit its log is a pipe.
+        self._process = subprocess.Popen(limit + self.argv, stdin=subprocess.DEVNULL,
+                                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                         bufsize=0, restore_signals=False)
         self.lives.append([self._process.pid, began, None])
+        self._copier = threading.Thread(target=self._copy, args=(self._process.stdout,),
+                                        daemon=True)
+        self._copier.start()
+
+    def _copy(self, pipe):
+        with open(self.log, "ab", buffering=0) as log:
+            while chunk := os.read(pipe.fileno(), 65536):
+                log.write(chunk)
 
     def running(self):
         return self._process is not None and self._process.poll() is None
@@ -127,6 +139,12 @@ class Program:
             os.kill(self.pid, signal.SIGKILL)
             self._process.wait()
 
+    def wait_end(self):
+        """The exit code of a program that ends by itself; -9 and the like where a signal did it."""
+        wait_for(f"{self.name} to end", lambda: not self.running(), START_SECONDS)
+        self._ended(self._process.returncode, self._process.returncode)
+        return self._process.returncode
+
     def signal(self, what):
         self.check_alive()
         os.kill(self.pid, what)
@@ -145,6 +163,8 @@ class Program:
 
     def _ended(self, code, expected):
         self.lives[-1][2] = now_ms()
+        self._copier.join(STOP_SECONDS)
+        self._process.stdout.close()
         if code != expected:
             raise Failure(f"{self.name} ended with {code}, not {expected}:\n{self.tail()}")
 
@@ -232,7 +252,6 @@ class Fleet:
 
     def _collector(self, authority, grpc, address):
         state = self._state_of("collector")
-        state.mkdir(mode=0o700, parents=True, exist_ok=True)
         files = self._directory / "collector-files"
         files.mkdir(mode=0o700)
         authority.issue(files / "server.pem", files / "server.key",
@@ -251,7 +270,6 @@ class Fleet:
 
     def _agent(self, authority, host, checks, target):
         state = self._state_of(host)
-        state.mkdir(mode=0o700, parents=True, exist_ok=True)
         files = self._directory / f"{host}-files"
         files.mkdir(mode=0o700)
         authority.issue(files / "agent.pem", files / "agent.key",
