@@ -131,7 +131,10 @@ if(NOT OPPETID_CORES_ONLY)
   oppetid_script(e2e_kill_long ${tests}/e2e/kill ${programs} --kills 200)
   oppetid_script(e2e_full_disk ${tests}/e2e/full_disk ${programs})
   oppetid_script(e2e_full_disk_limit ${tests}/e2e/full_disk ${programs} --limit)
-  set_tests_properties(e2e_kill_long e2e_full_disk_limit PROPERTIES LABELS "script;long")
+  oppetid_script(e2e_partition ${tests}/e2e/partition ${programs})
+  oppetid_script(e2e_partition_proxy ${tests}/e2e/partition ${programs} --proxy)
+  set_tests_properties(e2e_kill_long e2e_full_disk_limit e2e_partition_proxy
+                       PROPERTIES LABELS "script;long")
 endif()
 
 # oppetid_fuzz(name source libs...): the libFuzzer target `name`, with its seeds in

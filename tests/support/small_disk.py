@@ -6,8 +6,8 @@ kernel answers ENOSPC. Where not (root in an ordinary container) it is a limit o
 set on the running program: the kernel answers EFBIG to every write to a file. Both are refused
 writes of a real kernel to a real program; `how` says which one it is.
 
-`home` is the directory as the program sees it, `seen` as the test does, `prefix` is what the program
-has to be started with.
+`home` is the directory as the program sees it, `seen` as the test does, `prefix` is what the
+program has to be started with.
 """
 
 import errno
