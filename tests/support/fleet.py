@@ -125,13 +125,17 @@ class Program:
         self._ended(self._process.wait(STOP_SECONDS), -signal.SIGKILL)
 
     def stop(self):
-        """SIGTERM, and the end that was promised."""
+        """SIGTERM, and the end that was promised; before it has started the signal may end it."""
         self.check_alive()
         os.kill(self.pid, signal.SIGTERM)
         try:
-            self._ended(self._process.wait(STOP_SECONDS), 0)
+            code = self._process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
             raise Failure(f"{self.name} does not end within {STOP_SECONDS} s") from None
+        began = self.lives[-1][1]
+        self._copier.join(STOP_SECONDS)
+        early = code == -signal.SIGTERM and not self.told('msg="started"', began)
+        self._ended(code, code if early else 0)
 
     def clear(self):
         """Whatever happened, nothing is left."""

@@ -32,6 +32,7 @@ class Namespaces:
     def __init__(self, port):
         self._port = port
         self._holders = {}
+        self._no_answers = False
         self.how = "network namespaces (unshare -n)"
 
     def set_up(self):
@@ -67,11 +68,19 @@ class Namespaces:
     def cut_silently(self):
         self._forward(0)
 
+    def cut_answers(self):
+        """What the agent sends arrives; what the collector sends does not."""
+        self._in("gate", "ip", "route", "add", "blackhole", f"{LEFT}/32")
+        self._no_answers = True
+
     def cut_link(self):
         self._in("gate", "ip", "link", "set", "left", "down")
 
     def heal(self):
         self._in("gate", "ip", "link", "set", "left", "up")
+        if self._no_answers:
+            self._in("gate", "ip", "route", "del", "blackhole", f"{LEFT}/32")
+            self._no_answers = False
         self._forward(1)
 
     def close(self):
@@ -97,8 +106,8 @@ class Proxy:
     def __init__(self, port, why_not):
         self._port = port
         self.how = f"a TCP proxy ({why_not})"
-        self._open = threading.Event()
-        self._open.set()
+        self._forth, self._back = threading.Event(), threading.Event()
+        self.heal()
         self._server = socket.create_server(("127.0.0.1", free_ports(1)[0]))
         threading.Thread(target=self._serve, daemon=True).start()
 
@@ -109,15 +118,20 @@ class Proxy:
         return []
 
     def cut_silently(self):
-        self._open.clear()
+        self._forth.clear()
+        self._back.clear()
 
     cut_link = cut_silently
 
+    def cut_answers(self):
+        self._back.clear()
+
     def heal(self):
-        self._open.set()
+        self._forth.set()
+        self._back.set()
 
     def close(self):
-        self._open.set()
+        self.heal()
         self._server.close()
 
     def _serve(self):
@@ -129,28 +143,30 @@ class Proxy:
             threading.Thread(target=self._connect, args=(agent,), daemon=True).start()
 
     def _connect(self, agent):
-        self._open.wait()
+        self._forth.wait()
         try:
             collector = socket.create_connection(("127.0.0.1", self._port), 10)
         except OSError:
             agent.close()  # as a port that nobody listens on
             return
         collector.settimeout(None)
-        threading.Thread(target=self._copy, args=(agent, collector), daemon=True).start()
-        self._copy(collector, agent)
+        threading.Thread(target=self._copy, args=(agent, collector, self._forth),
+                         daemon=True).start()
+        self._copy(collector, agent, self._back)
 
-    def _copy(self, source, drain):
+    @staticmethod
+    def _copy(source, drain, gate):
         try:
             while True:
-                self._open.wait()
+                gate.wait()
                 chunk = source.recv(CHUNK)
-                self._open.wait()  # cut while it waited for something to come
+                gate.wait()  # cut while it waited for something to come
                 if not chunk:
                     break
                 drain.sendall(chunk)
         except OSError:
             pass  # one side is gone: so is the other, now
-        self._open.wait()
+        gate.wait()
         for one in (source, drain):
             try:
                 one.shutdown(socket.SHUT_RDWR)
