@@ -133,6 +133,7 @@ if(NOT OPPETID_CORES_ONLY)
   oppetid_script(e2e_full_disk_limit ${tests}/e2e/full_disk ${programs} --limit)
   oppetid_script(e2e_partition ${tests}/e2e/partition ${programs})
   oppetid_script(e2e_partition_proxy ${tests}/e2e/partition ${programs} --proxy)
+  oppetid_script(e2e_restore ${tests}/e2e/restore ${programs})
   set_tests_properties(e2e_kill_long e2e_full_disk_limit e2e_partition_proxy
                        PROPERTIES LABELS "script;long")
 endif()

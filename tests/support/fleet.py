@@ -176,6 +176,8 @@ class Program:
 class Fleet:
     """One collector and an agent per host, with everything they need, in `directory`.
 
+    interval_ms is that of every agent.
+
     `checks` gives the text of an agent's checks for a host. `state_of` may put the state of a
     program ("collector" or a host) elsewhere, `prefix_of` may run it elsewhere, and `listen` and
     `target` say where the collector listens and the agents connect.
@@ -183,6 +185,7 @@ class Fleet:
 
     def __init__(self, directory, hosts, checks, ports, *, binaries=BIN, state_of=None,
                  prefix_of=None, listen="127.0.0.1", target=None):
+        self.interval_ms = 1000
         self._binaries = Path(binaries)
         self._directory = directory
         self._state_of = state_of or (lambda name: directory / name)
@@ -196,6 +199,10 @@ class Fleet:
 
     def programs(self):
         return [self.collector, *self.agents.values()]
+
+    def check_alive(self):
+        for program in self.programs():
+            program.check_alive()
 
     def clear(self):
         for program in self.programs():
@@ -281,7 +288,7 @@ class Fleet:
                          "extendedKeyUsage=clientAuth"])
         config = files / "agent.yaml"
         config.write_text(
-            f'collector: ["{target}"]\nstate: {state}\ninterval: 1s\n'
+            f'collector: ["{target}"]\nstate: {state}\ninterval: {self.interval_ms}ms\n'
             f"tls: {{ca: {authority.certificate}, certificate: {files}/agent.pem, "
             f"key: {files}/agent.key}}\nchecks:\n{checks}", "utf-8")
         return Program(host, [self._binaries / "oppetid-agent", "run", "--config", config],
