@@ -134,8 +134,9 @@ if(NOT OPPETID_CORES_ONLY)
   oppetid_script(e2e_partition ${tests}/e2e/partition ${programs})
   oppetid_script(e2e_partition_proxy ${tests}/e2e/partition ${programs} --proxy)
   oppetid_script(e2e_restore ${tests}/e2e/restore ${programs})
-  set_tests_properties(e2e_kill_long e2e_full_disk_limit e2e_partition_proxy
-                       PROPERTIES LABELS "script;long")
+  oppetid_script(e2e_everything ${tests}/e2e/everything ${programs})
+  set_tests_properties(e2e_kill_long e2e_full_disk_limit e2e_partition_proxy e2e_everything
+                       PROPERTIES LABELS "script;long" TIMEOUT 1200)
 endif()
 
 # oppetid_fuzz(name source libs...): the libFuzzer target `name`, with its seeds in
