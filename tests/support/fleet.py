@@ -81,7 +81,9 @@ class Program:
 
     def __init__(self, name, argv, log, prefix=()):
         self.name = name
-        self.argv = [str(word) for word in (*prefix, *argv)]
+        # However the test ends, the program ends with it.
+        with_us = ("setpriv", "--pdeathsig", "KILL")
+        self.argv = [str(word) for word in (*prefix, *with_us, *argv)]
         self.log = log
         self.lives = []  # [pid, started, ended or None], in ms of the wall clock
         self.no_room = False  # whether it is started with a limit that lets it write to no file
