@@ -41,6 +41,16 @@ SHOWN = 20
 
 
 @dataclass
+class Point:
+    """An attempt whose state the export must say."""
+
+    at: int
+    earliest: int  # the agent's own instant of it, at the earliest
+    decided: int  # the beginning of the attempt that confirmed it
+    counts: bool
+
+
+@dataclass
 class Run:
     """A run as it follows from the log: `since` is in [after, begun], `last` at most `last`."""
 
@@ -48,9 +58,10 @@ class Run:
     after: int
     begun: int
     last: int
+    decided: int  # the beginning of the attempt that confirmed it
     counts: bool  # else it may be missing: its first attempt was the last of a life
     goes_on: "Run" = None  # after a silence about as long as valid_for it may be this one, going on
-    points: list = field(default_factory=list)  # (instant, the agent's own instant at the earliest)
+    points: list = field(default_factory=list)
     spans: list = field(default_factory=list)  # of the export: pieces of one run, end to end
     heads: int = 0  # how many of them begin it; one, if all is well
 
@@ -78,14 +89,15 @@ def runs_of_life(attempts, began, check):
     for first, i, state in observations(attempts, check.confirm):
         counts = i + 1 < len(attempts)
         before = runs[-1] if runs else None
-        silent = before and attempts[i].ended + LATE_MS > before.points[-1][1] + check.valid_for
+        silent = before and attempts[i].ended + LATE_MS > before.points[-1].earliest + check.valid_for
         if not before or before.state != state or silent:
             joined = before if before and before.state == state else None
             runs.append(Run(state, after[first], attempts[first].begun, 0,
-                            counts and joined is None, joined))
+                            attempts[i].begun, counts and joined is None, joined))
         run = runs[-1]
         run.last = attempts[i].begun
-        run.points += [(attempts[k].begun, after[k], counts) for k in range(first, i + 1)]
+        run.points += [Point(attempts[k].begun, after[k], attempts[i].begun, counts)
+                       for k in range(first, i + 1)]
     return runs
 
 
@@ -93,7 +105,7 @@ class Account:
     """The log of all checks beside the export; `faults` says where they contradict each other."""
 
     def __init__(self, witness, interval_ms, excused=()):
-        """`excused`: (from, to) in which runs may be missing, but none may be invented."""
+        """`excused`: (from, to); what was decided in it may be missing, but nothing invented."""
         self._witness = witness
         self._interval = interval_ms
         self._excused = excused
@@ -183,7 +195,7 @@ class Account:
             self.lost_under_way += 1
         elif any(gap[0] <= run.begun < gap[1] for gap in gaps):
             self.in_gaps += 1
-        elif any(start <= run.begun <= end for start, end in self._excused):
+        elif any(start <= run.decided <= end for start, end in self._excused):
             self.excused += 1
         else:
             self.missing += 1
@@ -197,18 +209,19 @@ class Account:
                 self._fault(name, f"{span} lasts {span[1] - latest} ms longer than was seen")
 
     def _compare_points(self, name, check, run, spans, ends):
-        for at, earliest, counts in run.points:
-            if not counts:
+        for point in run.points:
+            if not point.counts:
                 continue
+            at = point.at
             # The next attempt may have begun in the same millisecond.
             said = {state_at(spans, at), state_at(spans, at - 1)}
             if run.state in said:
                 continue
-            if any(start <= at <= end for start, end in self._excused):
+            if any(start <= point.decided <= end for start, end in self._excused):
                 continue
             near_end = any(at <= end <= at + self._interval + LATE_MS for end in ends)
             gap = any(s[3] and s[0] <= at < s[1] for s in spans)
-            if said == {UNKNOWN} and (near_end or gap or at >= earliest + check.valid_for):
+            if said == {UNKNOWN} and (near_end or gap or at >= point.earliest + check.valid_for):
                 self.unknown_before_kill += 1
                 continue
             words = " / ".join(sorted(STATES[s] for s in said))
