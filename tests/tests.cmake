@@ -139,6 +139,18 @@ if(NOT OPPETID_CORES_ONLY)
   oppetid_script(e2e_alert ${tests}/e2e/alert)
   oppetid_script(e2e_silent_agent ${tests}/e2e/alert --silent-agent)
   set_tests_properties(e2e_walk e2e_alert e2e_silent_agent PROPERTIES RUN_SERIAL TRUE)
+  # Faults, with real processes; the side log of a plugin beside the export.
+  set(programs --bin $<TARGET_FILE_DIR:oppetid>)
+  oppetid_script(e2e_kill ${tests}/e2e/kill ${programs})
+  oppetid_script(e2e_kill_long ${tests}/e2e/kill ${programs} --kills 200)
+  oppetid_script(e2e_full_disk ${tests}/e2e/full_disk ${programs})
+  oppetid_script(e2e_full_disk_limit ${tests}/e2e/full_disk ${programs} --limit)
+  oppetid_script(e2e_partition ${tests}/e2e/partition ${programs})
+  oppetid_script(e2e_partition_proxy ${tests}/e2e/partition ${programs} --proxy)
+  oppetid_script(e2e_restore ${tests}/e2e/restore ${programs})
+  oppetid_script(e2e_everything ${tests}/e2e/everything ${programs})
+  set_tests_properties(e2e_kill_long e2e_full_disk_limit e2e_partition_proxy e2e_everything
+                       PROPERTIES LABELS "script;long" TIMEOUT 1200)
 endif()
 
 # oppetid_fuzz(name source libs...): the libFuzzer target `name`, with its seeds in
