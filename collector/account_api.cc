@@ -36,7 +36,8 @@ json::array Lines(const std::vector<std::string>& lines) {
 
 std::vector<std::string> ChecksOfAgents(const Hub& hub) {
   std::vector<std::string> checks;
-  for (const auto& agent : hub.MakeView()->agents) {
+  const auto view = hub.MakeView();
+  for (const auto& agent : view->agents) {
     for (const CheckView& check : agent->checks) checks.push_back(agent->host + "/" + check.check);
   }
   return checks;
