@@ -129,6 +129,8 @@ if(NOT OPPETID_CORES_ONLY)
     ${PROJECT_SOURCE_DIR}/deploy/agent.example.yaml)
   oppetid_script(example_collector oppetid-collector check-config
     ${PROJECT_SOURCE_DIR}/deploy/collector.example.yaml)
+  oppetid_script(example_catalogue oppetid check-config
+    ${PROJECT_SOURCE_DIR}/deploy/catalogue.example.yaml)
   oppetid_script(definitions_table ${tests}/collector/sla/check_table)
   oppetid_script(tidy ${tests}/tidy/tidy)
   oppetid_script(tidy_self ${tests}/tidy/tidy --self)
