@@ -160,11 +160,11 @@ class Section {
                                                      : "Unntatt",
                              row.correction->by, row.correction->reason});
     }
-    out_.Heading(3, "Planlagt vedlikehold og korreksjoner");
+    out_.Heading(3, "Planlagt vedlikehold og rettelser");
     out_.Table("Vedlikehold", {"Tjeneste", "Fra", "Til", "Varslet", "Regnes som", "Grunn"}, windows,
                "Intet vedlikehold.");
-    out_.Table("Korreksjoner", {"Tjeneste", "Fra", "Til", "Regnes som", "Av", "Grunn"}, corrections,
-               "Ingen korreksjoner.");
+    out_.Table("Rettelser", {"Tjeneste", "Fra", "Til", "Regnes som", "Av", "Grunn"}, corrections,
+               "Ingen rettelser.");
   }
 
   void Backups() {
