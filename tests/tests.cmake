@@ -43,8 +43,8 @@ oppetid_test(sla_test
           tests/collector/sla/tickets_test.cc
   LIBS sla_support)
 oppetid_test(report_test
-  SOURCES tests/collector/report/formats_test.cc tests/collector/report/readers_test.cc
-          tests/collector/report/round_trip_test.cc
+  SOURCES tests/collector/report/example_test.cc tests/collector/report/formats_test.cc
+          tests/collector/report/readers_test.cc tests/collector/report/round_trip_test.cc
   LIBS sla_support)
 oppetid_test(account_test
   SOURCES tests/collector/account/catalogues_test.cc tests/collector/account/decisions_test.cc
@@ -115,6 +115,12 @@ oppetid_test(cli_client_test
   SOURCES tests/collector/cli/client_test.cc tests/support/http_client.cc
   LIBS collector_web oppetid_cli test_support)
 
+oppetid_test(account_command_test
+  SOURCES tests/collector/cli/account_test.cc tests/support/http_client.cc
+  LIBS collector_support collector_web)
+target_compile_definitions(account_command_test PRIVATE OPPETID_PROGRAM="$<TARGET_FILE:oppetid>")
+add_dependencies(account_command_test oppetid)
+
 # oppetid_script(name COMMAND...): a test that is a program of its own. Those that start the whole
 # product run alone, because they measure times.
 function(oppetid_script name)
@@ -128,6 +134,9 @@ if(NOT OPPETID_CORES_ONLY)
     ${PROJECT_SOURCE_DIR}/deploy/agent.example.yaml)
   oppetid_script(example_collector oppetid-collector check-config
     ${PROJECT_SOURCE_DIR}/deploy/collector.example.yaml)
+  oppetid_script(example_catalogue oppetid check-config
+    ${PROJECT_SOURCE_DIR}/deploy/catalogue.example.yaml)
+  oppetid_script(definitions_table ${tests}/collector/sla/check_table)
   oppetid_script(tidy ${tests}/tidy/tidy)
   oppetid_script(tidy_self ${tests}/tidy/tidy --self)
   oppetid_script(dashboard_generated ${PROJECT_SOURCE_DIR}/dashboards/generate --check)

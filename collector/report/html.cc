@@ -11,18 +11,21 @@ namespace {
 using Rows = std::vector<std::vector<std::string>>;
 
 constexpr std::string_view kStyle = R"(
-@page { size: A4; margin: 18mm }
+@page { size: A4 landscape; margin: 15mm }
 html { font: 11pt/1.5 "Noto Sans", sans-serif; color: #1a2129; background: #fff }
-body { max-width: 60rem; margin: 0 auto; padding: 1rem }
+body { max-width: 72rem; margin: 0 auto; padding: 1rem }
+p { max-width: 48rem }
 h1, h2, h3 { line-height: 1.2; color: #12385f; break-after: avoid }
 section + section { break-before: page }
 table { border-collapse: collapse; width: 100%; margin: 0 0 1.5rem; font-size: 10pt }
 caption { text-align: left; font-weight: 600; padding-bottom: .3rem }
 th, td { text-align: left; vertical-align: top; padding: .3rem .5rem;
-  border-bottom: 1px solid #8a949e }
+  border-bottom: 1px solid #8a949e; font-variant-numeric: tabular-nums }
+thead th { border-bottom: 2px solid #12385f }
 thead { display: table-header-group }
 tr { break-inside: avoid }
 code { overflow-wrap: anywhere }
+@media print { body { max-width: none; padding: 0 } }
 )";
 
 std::string NameOf(const Service& service) {
@@ -87,10 +90,14 @@ class Section {
     }
     out_.Heading(3, "Avtaler og resultat");
     if (!rows.empty()) {
-      out_.Paragraph("Av " + std::to_string(rows.size()) + " avtaler om tilgjengelighet er " +
-                     std::to_string(met) + " oppfylt og " + std::to_string(breached) +
-                     " ikke oppfylt; for " + std::to_string(rows.size() - met - breached) +
-                     " kan det ikke sies eller er det ikke aktuelt.");
+      std::string words = "Av " + std::to_string(rows.size()) +
+                          (rows.size() == 1 ? " avtale" : " avtaler") + " om tilgjengelighet er " +
+                          std::to_string(met) + " oppfylt og " + std::to_string(breached) +
+                          " ikke oppfylt";
+      if (const size_t rest = rows.size() - met - breached; rest > 0) {
+        words += "; for " + std::to_string(rest) + " kan det ikke sies eller er det ikke aktuelt";
+      }
+      out_.Paragraph(words + ".");
     }
     out_.Table("Tilgjengelighet mot avtalt mål",
                {"Tjeneste", "Mål", "Målt tilgjengelighet", "Laveste til høyeste", "Målegrad",
@@ -132,8 +139,12 @@ class Section {
     Rows windows, corrections;
     for (const WindowRow& row : report_.windows) {
       if (!Mine(row.municipality)) continue;
+      std::string announced = Time(row.window->announced_at);
+      if (row.window->recorded_at > row.window->announced_at) {
+        announced += ", ført inn her " + Time(row.window->recorded_at);
+      }
       windows.push_back({NameOf(*row.service), Time(row.window->when.from),
-                         Time(row.window->when.to), Time(row.window->announced_at),
+                         Time(row.window->when.to), announced,
                          row.cancelled ? "Avlyst"
                          : row.planned ? "Planlagt, trukket fra"
                                        : "Varslet for sent, ikke trukket fra",
@@ -147,13 +158,13 @@ class Section {
                              as == Override::kUp     ? "Oppe"
                              : as == Override::kDown ? "Nede"
                                                      : "Unntatt",
-                             row.correction->reason});
+                             row.correction->by, row.correction->reason});
     }
-    out_.Heading(3, "Planlagt vedlikehold og korreksjoner");
+    out_.Heading(3, "Planlagt vedlikehold og rettelser");
     out_.Table("Vedlikehold", {"Tjeneste", "Fra", "Til", "Varslet", "Regnes som", "Grunn"}, windows,
                "Intet vedlikehold.");
-    out_.Table("Korreksjoner", {"Tjeneste", "Fra", "Til", "Regnes som", "Grunn"}, corrections,
-               "Ingen korreksjoner.");
+    out_.Table("Rettelser", {"Tjeneste", "Fra", "Til", "Regnes som", "Av", "Grunn"}, corrections,
+               "Ingen rettelser.");
   }
 
   void Backups() {

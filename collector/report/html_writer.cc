@@ -31,6 +31,29 @@ std::string EscapeHtml(std::string_view text) {
   return out;
 }
 
+namespace {
+
+// Content of a cell, in which no number is parted from its unit.
+std::string Cell(std::string_view text) {
+  constexpr std::string_view kNoBreak = "\u00a0";
+  const std::string escaped = EscapeHtml(text);
+  std::string out;
+  for (size_t i = 0; i < escaped.size(); ++i) {
+    const bool after_digit = i > 0 && escaped[i - 1] >= '0' && escaped[i - 1] <= '9';
+    const std::string_view rest = std::string_view(escaped).substr(i);
+    const bool unit = rest.starts_with(" %") || rest.starts_with(" d") || rest.starts_with(" t ") ||
+                      rest == " t" || rest.starts_with(" min") || rest.starts_with(" s");
+    if (after_digit && unit) {
+      out += kNoBreak;
+    } else {
+      out += escaped[i];
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
 void HtmlWriter::Heading(int level, std::string_view text) {
   const std::string tag = "h" + std::to_string(level);
   out_ += "<" + tag + ">" + EscapeHtml(text) + "</" + tag + ">\n";
@@ -53,8 +76,8 @@ void HtmlWriter::Table(std::string_view caption, const std::vector<std::string>&
   for (const auto& row : rows) {
     out_ += "<tr>";
     for (size_t i = 0; i < row.size(); ++i) {
-      out_ += i == 0 ? "<th scope=\"row\">" + EscapeHtml(row[i]) + "</th>"
-                     : "<td>" + EscapeHtml(row[i]) + "</td>";
+      out_ +=
+          i == 0 ? "<th scope=\"row\">" + Cell(row[i]) + "</th>" : "<td>" + Cell(row[i]) + "</td>";
     }
     out_ += "</tr>\n";
   }

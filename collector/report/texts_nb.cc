@@ -53,7 +53,8 @@ std::string TimeWords(Instant at, const Zone& zone) {
   const std::chrono::year_month_day day(date);
   const std::chrono::hh_mm_ss time(local - date);
   std::array<char, 32> clock{};
-  std::snprintf(clock.data(), clock.size(), "%02d.%02d.%02d",
+  std::snprintf(clock.data(), clock.size(),
+                time.seconds().count() == 0 ? "%02d.%02d" : "%02d.%02d.%02d",
                 static_cast<int>(time.hours().count()), static_cast<int>(time.minutes().count()),
                 static_cast<int>(time.seconds().count()));
   return std::to_string(static_cast<unsigned>(day.day())) + ". " +

@@ -16,7 +16,7 @@ std::string KindWords(const std::string& kind);
 // "3. kvartal 2026", "juli 2026", "2026", or the dates as they stand.
 std::string PeriodWords(const std::string& label);
 
-// Local time: "3. juli 2026 kl. 12.12.30".
+// Local time: "3. juli 2026 kl. 12.12.30"; whole minutes without seconds.
 std::string TimeWords(Instant at, const Zone& zone);
 
 // "2 d 3 t 4 min 5 s", cut off to seconds; "under 1 s" for less than one.

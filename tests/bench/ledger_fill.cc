@@ -78,10 +78,10 @@ int Run(const std::string& directory) {
   const Facts facts = ReadHistory(directory + "/history.jsonl");
   auto ledger = OpenSqliteLedger(directory + "/ledger.sqlite");
   if (!ledger.ok()) return Fail(std::string(ledger.status().message()));
-  if (auto status = AddActs(facts, *yaml, **ledger); !status.ok()) {
+  if (auto status = AddSpans(facts, **ledger); !status.ok()) {
     return Fail(std::string(status.message()));
   }
-  const auto status = AddSpans(facts, **ledger);
+  const auto status = AddActs(facts, *yaml, **ledger);
   return status.ok() ? 0 : Fail(std::string(status.message()));
 }
 

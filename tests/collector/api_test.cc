@@ -1,3 +1,4 @@
+#include "collector/account_api.h"
 #include "collector/admin_api.h"
 #include "collector/ledger/sqlite.h"
 #include "tests/support/http_fixture.h"
@@ -22,6 +23,7 @@ class ApiTest : public HttpFixture, public LedgerWriter {
     api_.emplace(*hub_, *ledger_, counters_, clock_, *tokens_, anonymous);
     AddTokenPages(*api_, *tokens_);
     AddAuditPage(*api_, *ledger_);
+    AddAccountPages(*api_, *acts_, agreements_, *hub_, *ledger_, clock_);
     Start([this](HttpRequest request, HttpDone done) {
       api_->Handle(std::move(request), std::move(done));
     });
@@ -69,6 +71,7 @@ class ApiTest : public HttpFixture, public LedgerWriter {
   std::optional<Hub> hub_;
   std::optional<Acts> acts_;
   std::optional<Tokens> tokens_;
+  Agreements agreements_;
   std::optional<Api> api_;
   std::shared_ptr<FakeLink> link_;
   absl::Status fault_;

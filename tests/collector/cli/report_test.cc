@@ -119,7 +119,10 @@ TEST_F(ReportCommand, RefusesBadUsageWithWhatIsAllowed) {
   EXPECT_THAT(Run(files + "--period 2026-Q5").err, HasSubstr("is not a period; allowed: 2026-Q3"));
   EXPECT_EQ(Run(files + "--period 2026-Q5").code, 2);
   EXPECT_EQ(Run(files).code, 2);
-  EXPECT_EQ(Run("report --catalogue catalogue.yaml --period 2026").code, 2);
+  EXPECT_EQ(Run("report --history history.jsonl --period 2026").code, 2);
+  // Without facts of its own it asks a collector; here none runs.
+  EXPECT_EQ(Run("report --catalogue catalogue.yaml --period 2026 --state .").code, 1);
+  EXPECT_EQ(Run("report --catalogue none.yaml --period 2026 --state .").code, 2);
   EXPECT_EQ(Run("report --catalogue none.yaml --history none.jsonl --period 2026").code, 2);
   EXPECT_EQ(Run("").code, 2);
   EXPECT_EQ(Run("--help").code, 0);

@@ -11,6 +11,7 @@
 namespace oppetid::collector {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
 
@@ -28,6 +29,14 @@ const std::string kTickets =
     R"({"type":"ticket","id":"t","municipality":"m","kind":"incident","priority":"P1","events":[)"
     R"({"at":"2026-06-01T06:00:00Z","status":"new"},{"at":"2026-06-01T07:00:00Z","status":)"
     R"("resolved"}],"satisfaction":{"score":4,"at":"2026-06-01T10:00:00Z"}})";
+
+// The page with plain spaces; in it a number and its unit stay together.
+std::string Page(const Report& report) {
+  std::string page = ReportAsHtml(report);
+  for (size_t at = 0; (at = page.find("\u00a0", at)) != std::string::npos;)
+    page.replace(at, 2, " ");
+  return page;
+}
 
 SlaFiles Sample() {
   return SlaFiles(
@@ -62,14 +71,14 @@ TEST(Html, SaysInBokmalWhatTheFiguresSay) {
   const SlaFiles files = Sample();
   Report report = files.Of("2026-06-01..2026-06-02");
   report.inputs_sha256 = "abc123";
-  const std::string page = ReportAsHtml(report);
+  const std::string page = Page(report);
   for (const char* what :
        {"<html lang=\"nb\">", "<h1>Tjenesterapport for 2026-06-01 til 2026-06-02",
         "<h2>Mår &amp; &lt;Lo&gt; kommune</h2>",
         "Av 1 avtaler om tilgjengelighet er 0 oppfylt og 1 ikke oppfylt",
         "<th scope=\"row\">E-post</th><td>99,95 %</td><td>75,000 %</td><td>25,000 % til 91,666 "
         "%</td><td>33,333 %</td><td>2 t</td><td>16 t</td><td>0 s</td><td>Ikke oppfylt</td>",
-        "<td>1. juni 2026 kl. 02.00.00</td><td>1. juni 2026 kl. 04.00.00</td><td>2 t</td>",
+        "<td>1. juni 2026 kl. 02.00</td><td>1. juni 2026 kl. 04.00</td><td>2 t</td>",
         "Varslet for sent, ikke trukket fra</td><td>&lt;b&gt;bytte&lt;/b&gt;</td>", "Hendelse P1",
         "0 av 1: ikke oppfylt", "1 av 1: oppfylt", "Tilfredshet: 1 svar", "gjennomsnitt 4,00 av 5",
         "--period 2026-06-01..2026-06-02 --format json", "abc123", "@page"}) {
@@ -86,6 +95,36 @@ TEST(Html, SaysInBokmalWhatTheFiguresSay) {
     last = level;
   }
   EXPECT_EQ(last, 2);
+}
+
+TEST(Html, MarksWhatWasAnnouncedElsewhere) {
+  const std::string window = R"("reason":"r","announced_at":"2026-05-20T00:00:00Z")";
+  const auto page = [&](const std::string& more) {
+    return Page(
+        SlaFiles(kCatalogue, DecisionLine("maintenance", "w", "08:00", "09:00", window + more))
+            .Of("2026-06"));
+  };
+  EXPECT_THAT(page(""), Not(HasSubstr("ført inn her")));
+  EXPECT_THAT(page(R"(,"recorded_at":"2026-06-02T00:00:00Z")"),
+              HasSubstr("20. mai 2026 kl. 02.00, ført inn her 2. juni 2026 kl. 02.00"));
+}
+
+TEST(Html, KeepsNumbersAndUnitsTogether) {
+  EXPECT_THAT(ReportAsHtml(Sample().Of("2026-06-01..2026-06-02")),
+              AllOf(HasSubstr("<td>99,95\u00a0%</td>"), HasSubstr("<td>2\u00a0t</td>")));
+}
+
+TEST(Html, TablesHaveCaptionsAndHeadersWithScope) {
+  const std::string page = Page(Sample().Of("2026-06"));
+  size_t tables = 0;
+  for (size_t at = 0; (at = page.find("<table>", at)) != std::string::npos; ++at, ++tables) {
+    EXPECT_EQ(page.substr(at, 17), "<table>\n<caption>");
+  }
+  EXPECT_GE(tables, 5U);
+  EXPECT_EQ(page.find("<th>"), std::string::npos);
+  EXPECT_THAT(page,
+              AllOf(HasSubstr("<html lang=\"nb\">"), HasSubstr("<main>"), HasSubstr("<title>"),
+                    HasSubstr("<th scope=\"col\">"), HasSubstr("<th scope=\"row\">")));
 }
 
 TEST(Html, EscapesEverything) {

@@ -45,6 +45,8 @@ TEST(CatalogueReader, TellsWhatIsWrongAndWhatIsAllowed) {
       {OneService("up_when: smtp"), "`smtp` is not the name of a check; allowed: <host>/<check>"},
       {"municipalities: [{id: m}, {id: m}]\n", "municipality `m` stands twice; keep one"},
       {"municipalities: [{id: m, until: 2026-02-30}]\n", "`2026-02-30` is not a date"},
+      {"municipalities: [{id: m, from: 2026-02-29}]\n", "`2026-02-29` is not a date"},
+      {OneService(base, "", 1001), "`1001 %` is not a percentage from 0 % to 100 %"},
       {"municipalities: [{id: m, from: 2026-02-02, until: 2026-02-01}]\n",
        "`from` 2026-02-02 is after `until` 2026-02-01"},
       {"municipalities: [{id: m, merged_into: x}]\n", "municipality `x` is not in the catalogue"},
@@ -141,6 +143,7 @@ TEST(HistoryReader, TellsWhatIsWrongAndWhatIsAllowed) {
       {With(kSpan, "01:00:00Z", "00:00:00Z"), "is not before `to`"},
       {With(kSpan, "01:00:00Z", "01:00:00"), "`2026-06-01T01:00:00` is not an instant; allowed:"},
       {With(kSpan, "06-01", "02-30"), "is not an instant"},
+      {With(kSpan, "06-01", "02-29"), "is not an instant"},  // 2026 is no leap year
       {With(kSpan, "01:00:00Z", "01:00:00.0001Z"), "up to three decimals"},
       {With(kSpan, "h/a", "smtp"), "allowed: <host>/<check>"},
       {With(kSpan, "}", ",\"colour\":1}"), "unknown key `colour`; allowed: type, check"},
