@@ -37,8 +37,11 @@ class LiveSla {
   LiveSla(const Ledger& ledger, const Clock& clock, BlockingPool& pool,
           boost::asio::any_io_executor executor, GetAgreed agreed);
 
-  // Somebody decided something.
-  void OnAgreed() { stale_ = true; }
+  // Somebody decided something: it shows with the next Tick.
+  void OnAgreed() {
+    stale_ = true;
+    next_try_ = {};
+  }
   // The hub has stored this.
   void OnStored(const Batch& batch);
   // Starts settling anew where that is due. Call about once a second.

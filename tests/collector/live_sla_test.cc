@@ -130,10 +130,9 @@ TEST_F(LiveSlaTest, ADecisionCounts) {
   correction.as = Override::kExcluded;
   agreed_.decisions.corrections["c-1"] = correction;
   live_->OnAgreed();
-  clock_.Advance(Millis(60'000));
   Settle();
   EXPECT_THAT(Rendered(), HasSubstr(InState("excluded")));
-  EXPECT_THAT(Rendered(), HasSubstr(Sla("excluded", "quarter", 8 * 3'600 + 60)));
+  EXPECT_THAT(Rendered(), HasSubstr(Sla("excluded", "quarter", 8 * 3'600)));
 }
 
 TEST_F(LiveSlaTest, AReaderSeesTheServicesDeliveredToIt) {
