@@ -66,6 +66,9 @@ oppetid_test(dns_test
 oppetid_test(room_levels_test
   SOURCES tests/agent/sensors/room_test.cc tests/agent/sensors/ups_test.cc LIBS agent_sensors)
 oppetid_test(nut_test SOURCES tests/agent/sensors/nut_test.cc LIBS agent_sensors program_support)
+oppetid_test(snmp_test
+  SOURCES tests/agent/sensors/snmp_message_test.cc tests/agent/sensors/snmp_test.cc
+  LIBS agent_sensors program_support)
 oppetid_test(ping_test SOURCES tests/agent/sensors/ping_test.cc LIBS agent_sensors)
 oppetid_test(http_test
   SOURCES tests/agent/sensors/certificate_test.cc tests/agent/sensors/http_test.cc

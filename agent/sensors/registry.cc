@@ -15,6 +15,7 @@ std::span<const SensorType> SensorTypes() {
       {"ping", MakePingSensor},
       {"process", MakeProcessSensor},
       {"scrape", MakeScrapeSensor},
+      {"snmp", MakeSnmpSensor},
       {"tcp", MakeTcpSensor},
   });
   return kTypes;

@@ -34,6 +34,7 @@ std::unique_ptr<Sensor> MakeNutSensor(YamlMap& config, World& world);
 std::unique_ptr<Sensor> MakePingSensor(YamlMap& config, World& world);
 std::unique_ptr<Sensor> MakeProcessSensor(YamlMap& config, World& world);
 std::unique_ptr<Sensor> MakeScrapeSensor(YamlMap& config, World& world);
+std::unique_ptr<Sensor> MakeSnmpSensor(YamlMap& config, World& world);
 std::unique_ptr<Sensor> MakeTcpSensor(YamlMap& config, World& world);
 
 }  // namespace oppetid::agent

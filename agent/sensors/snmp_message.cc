@@ -129,8 +129,8 @@ std::string EncodeV2c(std::string_view community, std::string_view pdu) {
 }
 
 std::string EncodeScopedPdu(std::string_view engine, std::string_view pdu) {
-  return ber::Item(ber::kSequence, ber::Item(ber::kOctets, engine) +
-                                       ber::Item(ber::kOctets, "") + std::string(pdu));
+  return ber::Item(ber::kSequence, ber::Item(ber::kOctets, engine) + ber::Item(ber::kOctets, "") +
+                                       std::string(pdu));
 }
 
 std::optional<SnmpPdu> DecodeV2c(std::string_view message) {
