@@ -70,6 +70,7 @@ oppetid_test(snmp_test
   SOURCES tests/agent/sensors/snmp_message_test.cc tests/agent/sensors/snmp_test.cc
   LIBS agent_sensors program_support)
 oppetid_test(ping_test SOURCES tests/agent/sensors/ping_test.cc LIBS agent_sensors)
+oppetid_test(link_test SOURCES tests/agent/sensors/link_test.cc LIBS agent_sensors)
 oppetid_test(http_test
   SOURCES tests/agent/sensors/certificate_test.cc tests/agent/sensors/http_test.cc
   LIBS agent_sensors test_support)

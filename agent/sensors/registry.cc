@@ -11,6 +11,7 @@ std::span<const SensorType> SensorTypes() {
       {"exec", MakeExecSensor},
       {"host", MakeHostSensor},
       {"http", MakeHttpSensor},
+      {"link", MakeLinkSensor},
       {"nut", MakeNutSensor},
       {"ping", MakePingSensor},
       {"process", MakeProcessSensor},

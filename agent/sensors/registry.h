@@ -30,6 +30,7 @@ std::unique_ptr<Sensor> MakeDnsSensor(YamlMap& config, World& world);
 std::unique_ptr<Sensor> MakeExecSensor(YamlMap& config, World& world);
 std::unique_ptr<Sensor> MakeHostSensor(YamlMap& config, World& world);
 std::unique_ptr<Sensor> MakeHttpSensor(YamlMap& config, World& world);
+std::unique_ptr<Sensor> MakeLinkSensor(YamlMap& config, World& world);
 std::unique_ptr<Sensor> MakeNutSensor(YamlMap& config, World& world);
 std::unique_ptr<Sensor> MakePingSensor(YamlMap& config, World& world);
 std::unique_ptr<Sensor> MakeProcessSensor(YamlMap& config, World& world);
