@@ -65,6 +65,11 @@ oppetid_test(dns_test
   LIBS agent_sensors)
 oppetid_test(room_levels_test
   SOURCES tests/agent/sensors/room_test.cc tests/agent/sensors/ups_test.cc LIBS agent_sensors)
+oppetid_test(hwmon_test SOURCES tests/agent/sensors/hwmon_test.cc LIBS agent_sensors)
+oppetid_test(ipmi_test SOURCES tests/agent/sensors/ipmi_test.cc LIBS agent_sensors program_support)
+oppetid_test(smart_test SOURCES tests/agent/sensors/smart_test.cc LIBS agent_sensors)
+oppetid_test(antivirus_test
+  SOURCES tests/agent/sensors/antivirus_test.cc LIBS agent_sensors program_support)
 oppetid_test(nut_test SOURCES tests/agent/sensors/nut_test.cc LIBS agent_sensors program_support)
 oppetid_test(snmp_test
   SOURCES tests/agent/sensors/snmp_message_test.cc tests/agent/sensors/snmp_test.cc

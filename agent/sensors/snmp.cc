@@ -4,10 +4,9 @@
 //
 // A device that is silent or refuses us is unknown, never critical: nobody has looked. So is a
 // probe that is there but gives no value.
-#include <re2/re2.h>
-
 #include <algorithm>
 
+#include "agent/sensors/name_filter.h"
 #include "agent/sensors/registry.h"
 #include "agent/sensors/room.h"
 #include "agent/sensors/snmp_session.h"
@@ -36,17 +35,11 @@ struct Wanted {
   bool sensors = true;
   bool ups = true;
   std::vector<OidLine> oids;
-  std::vector<std::string> only;    // regular expressions over names; none means all
-  std::vector<std::string> ignore;  // known to be valid
+  NameFilter names;
 };
 
 bool IsContact(ReadingKind kind) {
   return kind == ReadingKind::kLeak || kind == ReadingKind::kSmoke || kind == ReadingKind::kDoor;
-}
-
-bool Matches(const std::string& name, const std::vector<std::string>& patterns) {
-  return std::any_of(patterns.begin(), patterns.end(),
-                     [&](const std::string& pattern) { return RE2::PartialMatch(name, pattern); });
 }
 
 class SnmpSensor : public Sensor {
@@ -75,10 +68,6 @@ class SnmpSensor : public Sensor {
     std::optional<UpsReading> ups;
   };
 
-  bool IsWanted(const std::string& name) const {
-    return (wanted_.only.empty() || Matches(name, wanted_.only)) && !Matches(name, wanted_.ignore);
-  }
-
   boost::asio::awaitable<void> AskSensors(Found& found) {
     std::vector<SnmpValue> values;
     for (const Oid& column : SensorColumns()) {
@@ -98,7 +87,7 @@ class SnmpSensor : public Sensor {
       std::string name = NameOf(names.values[2 * i]);
       if (name.empty()) name = NameOf(names.values[2 * i + 1]);
       const auto reading = ReadingOf(rows[i], name);
-      if (reading && IsWanted(reading->name)) found.readings.push_back(*reading);
+      if (reading && wanted_.names.Wants(reading->name)) found.readings.push_back(*reading);
     }
   }
 
@@ -188,19 +177,6 @@ SnmpConfig ReadSession(YamlMap& config) {
   return snmp;
 }
 
-std::vector<std::string> ReadPatterns(YamlMap& config, std::string_view key) {
-  std::vector<std::string> patterns = config.Strings(key);
-  for (const std::string& pattern : patterns) {
-    const RE2 regex(pattern, RE2::Quiet);
-    if (!regex.ok()) {
-      config.Fault(
-          key, "`" + std::string(key) + "`: `" + OneLine(pattern, 60) +
-                   "` is not a regular expression (RE2 syntax): " + OneLine(regex.error(), 100));
-    }
-  }
-  return patterns;
-}
-
 OidLine ReadOidLine(YamlMap& map) {
   constexpr std::array<std::string_view, 7> kKinds = {"temperature", "humidity", "leak", "smoke",
                                                       "door",        "current",  "power"};
@@ -248,8 +224,7 @@ Wanted ReadWanted(YamlMap& config) {
       config.Fault("tables", "`tables`: expected a list of entity_sensor, ups");
     }
   }
-  wanted.only = ReadPatterns(config, "only");
-  wanted.ignore = ReadPatterns(config, "ignore");
+  wanted.names = NameFilter::Read(config);
   if (!wanted.sensors && !wanted.ups && wanted.oids.empty()) {
     config.Fault("tables", "`tables`: nothing is asked for; give a table or `oids`");
   }
