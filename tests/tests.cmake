@@ -70,6 +70,8 @@ oppetid_test(ipmi_test SOURCES tests/agent/sensors/ipmi_test.cc LIBS agent_senso
 oppetid_test(smart_test SOURCES tests/agent/sensors/smart_test.cc LIBS agent_sensors)
 oppetid_test(antivirus_test
   SOURCES tests/agent/sensors/antivirus_test.cc LIBS agent_sensors program_support)
+oppetid_test(recipes_test
+  SOURCES tests/agent/sensors/recipes_test.cc LIBS agent_sensors program_support)
 oppetid_test(nut_test SOURCES tests/agent/sensors/nut_test.cc LIBS agent_sensors program_support)
 oppetid_test(snmp_test
   SOURCES tests/agent/sensors/snmp_message_test.cc tests/agent/sensors/snmp_test.cc
@@ -125,6 +127,10 @@ if(NOT OPPETID_CORES_ONLY)
   set(tests ${PROJECT_SOURCE_DIR}/tests)
   oppetid_script(example_agent oppetid-agent check-config
     ${PROJECT_SOURCE_DIR}/deploy/agent.example.yaml)
+  foreach(recipe imap ldap mysql postgresql smtp)
+    oppetid_script(example_recipe_${recipe} oppetid-agent check-config
+      ${PROJECT_SOURCE_DIR}/deploy/recipes/${recipe}.yaml)
+  endforeach()
   oppetid_script(example_collector oppetid-collector check-config
     ${PROJECT_SOURCE_DIR}/deploy/collector.example.yaml)
   oppetid_script(tidy ${tests}/tidy/tidy)

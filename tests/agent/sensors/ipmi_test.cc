@@ -28,54 +28,13 @@ struct Simulated {
 // A full sensor record, byte by byte (IPMI 2.0, table 43-1).
 std::string Record(const Simulated& sensor) {
   const auto length = static_cast<int>(sensor.name.size());
-  std::vector<int> bytes = {0,
-                            0,
-                            0x51,
-                            1,
-                            43 + length,
-                            0x20,
-                            0,
-                            sensor.number,
-                            0x37,
-                            1,
-                            0x67,
-                            0x68,
-                            sensor.type,
-                            1,
-                            0x80,
-                            0x0a,
-                            0x80,
-                            0x7a,
-                            0x38,
-                            0x38,
-                            0,
-                            sensor.unit,
-                            0,
-                            0,
-                            1,
-                            0,
-                            0,
-                            0,
-                            0,
-                            0,
-                            7,
-                            22,
-                            30,
-                            15,
-                            255,
-                            0,
-                            sensor.nonrecoverable,
-                            sensor.critical,
-                            sensor.noncritical,
-                            0,
-                            5,
-                            10,
-                            1,
-                            1,
-                            0,
-                            0,
-                            0,
-                            0xC0 | length};
+  // clang-format off
+  std::vector<int> bytes = {
+      0, 0, 0x51, 1, 43 + length, 0x20, 0, sensor.number, 0x37, 1, 0x67, 0x68, sensor.type, 1,
+      0x80, 0x0a, 0x80, 0x7a, 0x38, 0x38, 0, sensor.unit, 0, 0, 1, 0, 0, 0, 0, 0, 7, 22, 30, 15,
+      255, 0, sensor.nonrecoverable, sensor.critical, sensor.noncritical, 0, 5, 10, 1, 1, 0, 0, 0,
+      0xC0 | length};
+  // clang-format on
   for (const char c : sensor.name) bytes.push_back(c);
   std::string line = "main_sdr_add 0x20";
   for (const int byte : bytes) line += " " + std::to_string(byte);
@@ -88,8 +47,11 @@ std::string Commands(const Simulated& sensor) {
   return "sensor_add 0x20 0 " + id + " " + std::to_string(sensor.type) + " 1\n" +
          "sensor_set_threshold 0x20 0 " + id + " settable 111000 " +
          std::to_string(sensor.nonrecoverable) + " " + std::to_string(sensor.critical) + " " +
-         std::to_string(sensor.noncritical) + " 0 0 0\n" + "sensor_set_event_support 0x20 0 " + id +
-         " enable scanning per-state" + events + Record(sensor);
+         std::to_string(sensor.noncritical) + " 0 0 0\n" +
+         // After the limits: they are looked at when a value comes.
+         "sensor_set_value 0x20 0 " + id + " " + std::to_string(sensor.value) + " 0\n" +
+         "sensor_set_event_support 0x20 0 " + id + " enable scanning per-state" + events +
+         Record(sensor);
 }
 
 class IpmiTest : public SensorFixture {
