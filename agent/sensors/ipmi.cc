@@ -84,8 +84,8 @@ void ReadNetwork(YamlMap& config, const std::string& host, Command& command,
         std::string("-H"), host, std::string("-p"), std::to_string(port), std::string("-U"), user,
         std::string("-f"), password_file, std::string("-L"),
         config.OneOf("privilege", {"user", "operator", "administrator"}, "user"),
-        // A second for an answer, two tries: within the usual deadline.
-        std::string("-N"), std::string("1"), std::string("-R"), std::string("2")}) {
+        // A second for an answer, asked twice: within the usual deadline.
+        std::string("-N"), std::string("1"), std::string("-R"), std::string("1")}) {
     command.argv.push_back(argument);
   }
 }
