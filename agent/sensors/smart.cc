@@ -1,8 +1,8 @@
 // smart: are the disks of this machine healthy? Asks smartctl for each: the disk's own verdict,
 // temperature, replaced and unreadable sectors, wear. Disks that stand still are not woken.
 //
-// Unknown when smartctl is missing, may not open the disks (it needs root: `command` may name
-// sudo), or a disk tells nothing, as those of virtual machines.
+// Unknown when smartctl is missing, may not open the disks (it needs more than the agent's rights:
+// deploy/systemd), or a disk tells nothing, as those of virtual machines.
 #include <algorithm>
 #include <map>
 
