@@ -11,7 +11,20 @@ constexpr auto kCounter = MetricType::kCounter;
 
 // clang-format off
 constexpr auto kFamilies = std::to_array<Family>({
+    {"antivirus_signatures_timestamp_seconds", kGauge, "When the virus signatures in use were made, seconds since 1970.", "", true},
     {"certificate_expiry_timestamp_seconds", kGauge, "End of validity of the earliest expiring certificate in the chain.", "", true},
+    {"hardware_current_amperes", kGauge, "Current, as the hardware's own sensor measures it.", "sensor", true},
+    {"hardware_disk_healthy", kGauge, "1 when the disk's own verdict (SMART) is that it is healthy.", "device", true},
+    {"hardware_disk_pending_sectors", kGauge, "Sectors that the disk could not read and waits to replace.", "device", true},
+    {"hardware_disk_power_on_seconds_total", kCounter, "Time the disk has been powered on in its life.", "device", true},
+    {"hardware_disk_reallocated_sectors", kGauge, "Sectors that the disk has replaced with spare ones.", "device", true},
+    {"hardware_disk_temperature_celsius", kGauge, "Temperature inside the disk.", "device", true},
+    {"hardware_disk_uncorrectable_errors", kGauge, "Errors that the disk could not correct, in its life.", "device", true},
+    {"hardware_disk_wear_ratio", kGauge, "Share of the flash disk's rated life that is used; may exceed 1.", "device", true},
+    {"hardware_fan_rpm", kGauge, "Speed of the fan in rotations per minute.", "sensor", true},
+    {"hardware_power_watts", kGauge, "Power, as the hardware's own sensor measures it.", "sensor", true},
+    {"hardware_temperature_celsius", kGauge, "Temperature at a sensor inside the hardware.", "sensor", true},
+    {"hardware_voltage_volts", kGauge, "Voltage, as the hardware's own sensor measures it.", "sensor", true},
     {"host_boot_time_seconds", kGauge, "When the host booted, seconds since 1970.", "", false},
     {"host_cpu_seconds_total", kCounter, "Time all CPUs together spent in each mode.", "mode", false},
     {"host_disk_io_time_seconds_total", kCounter, "Time during which the disk had work under way.", "device", false},
@@ -48,6 +61,11 @@ constexpr auto kFamilies = std::to_array<Family>({
     {"host_updates_pending", kGauge, "Packages with an update to install; security=\"true\" are the security updates among them.", "security", false},
     {"host_uptime_seconds", kGauge, "Time since the host booted.", "", false},
     {"http_status_code", kGauge, "Status code of the last HTTP response, after redirects.", "", true},
+    {"link_jitter_seconds", kGauge, "Mean difference between the round trip times of neighbouring echo requests on the line to the peer.", "peer", true},
+    {"link_loss_ratio", kGauge, "Share of echo requests over the line to the peer without an answer, 0 to 1.", "peer", true},
+    {"link_rtt_seconds", kGauge, "Mean round trip time of the answered echo requests over the line to the peer.", "peer", true},
+    {"pdu_current_amperes", kGauge, "Current through the power distribution unit, or one phase, bank or outlet of it.", "room,sensor", true},
+    {"pdu_power_watts", kGauge, "Power through the power distribution unit, or one phase, bank or outlet of it.", "room,sensor", true},
     {"ping_loss_ratio", kGauge, "Share of echo requests without an answer, 0 to 1.", "", true},
     {"ping_rtt_seconds", kGauge, "Mean round trip time of the answered echo requests.", "", true},
     {"plugin_critical", kGauge, "Critical threshold of a plugin's value; bound says on which side (upper, lower) or within which limits it alerts.", "bound,label,unit", true},
@@ -57,8 +75,22 @@ constexpr auto kFamilies = std::to_array<Family>({
     {"probe_duration_seconds", kGauge, "Duration of one phase of a probe.", "phase", true},
     // Untyped, because promtool reserves the suffix _count of typed metrics for histograms.
     {"process_count", MetricType::kUntyped, "Processes whose name or command matches.", "", true},
+    {"room_door_open", kGauge, "1 when the door is open.", "room,sensor", true},
+    {"room_humidity_ratio", kGauge, "Relative humidity of the room's air, 0 to 1.", "room,sensor", true},
+    {"room_smoke", kGauge, "1 when the smoke detector tells of smoke.", "room,sensor", true},
+    {"room_temperature_celsius", kGauge, "Temperature of the room's air.", "room,sensor", true},
+    {"room_water_leak", kGauge, "1 when the detector is wet.", "room,sensor", true},
     {"scrape_series", kGauge, "Series carried from the exporter in the last scrape.", "", true},
     {"scrape_series_dropped", kGauge, "Series of the exporter left out in the last scrape: over the limit or not valid.", "", true},
+    {"ups_battery_charge_ratio", kGauge, "Charge of the UPS's battery, 0 to 1.", "room", true},
+    {"ups_battery_runtime_seconds", kGauge, "How long the UPS's battery would last at the present load.", "room", true},
+    {"ups_input_volts", kGauge, "Voltage at the UPS's input.", "room", true},
+    {"ups_load_ratio", kGauge, "Load of the UPS as a share of what it can carry; may exceed 1.", "room", true},
+    {"ups_low_battery", kGauge, "1 when the UPS says that its battery is low.", "room", true},
+    {"ups_on_battery", kGauge, "1 while the UPS's load runs on its battery.", "room", true},
+    {"ups_on_battery_seconds", kGauge, "How long the UPS's load has been running on its battery; absent on mains.", "room", true},
+    {"ups_replace_battery", kGauge, "1 when the UPS says that its battery must be replaced.", "room", true},
+    {"ups_temperature_celsius", kGauge, "Temperature inside the UPS.", "room", true},
 });
 // clang-format on
 
@@ -68,7 +100,8 @@ static_assert(std::is_sorted(kFamilies.begin(), kFamilies.end(),
 
 constexpr auto kReservedPrefixes =
     std::to_array<std::string_view>({"oppetid_", "host_", "probe_", "backup_", "ad_", "room_",
-                                     "ups_", "pdu_", "helpdesk_", "plugin_", "ping_", "scrape_"});
+                                     "ups_", "pdu_", "helpdesk_", "plugin_", "ping_", "scrape_",
+                                     "hardware_", "link_", "antivirus_"});
 
 }  // namespace
 

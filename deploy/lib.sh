@@ -20,6 +20,9 @@ run_packages=(openssl curl prometheus prometheus-alertmanager monitoring-plugins
 test_packages=(
   git python3 jq iproute2 iputils-ping clang-14 libclang-rt-14-dev llvm-14 nodejs npm
   prometheus-node-exporter sqlite3 systemd
+  # What the sensors of the server room and the recipes are tried against.
+  nut-server snmpd openipmi ipmitool smartmontools clamav-daemon slapd msmtp postgresql-15
+  monitoring-plugins-standard libpq5 libldap-2.5-0
 )
 
 # need PACKAGE…: installs what is missing. No service is started and no unit enabled by it.
@@ -56,9 +59,19 @@ install_quietly() (
   status=0
   apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y \
     --no-install-recommends -o DPkg::Lock::Timeout=600 "$@" || status=1
+  # What a package enables of itself is not to start with the machine either.
   for package in "$@"; do
-    # Only the daemons we start ourselves come with a unit.
-    case $package in prometheus*) deb-systemd-helper disable "$package.service" || true ;; esac
+    units=$package.service
+    case $package in
+      clamav-daemon) units+=" clamav-daemon.socket clamav-freshclam.service" ;;
+      nut-server) units+=" nut.target nut-driver.target nut-driver-enumerator.path
+        nut-driver-enumerator.service nut-monitor.service" ;;
+      postgresql*) units=postgresql.service ;;
+      openipmi | slapd) update-rc.d "$package" disable || true ;;
+      prometheus* | smartmontools | snmpd) ;;
+      *) continue ;;
+    esac
+    for unit in $units; do deb-systemd-helper disable "$unit" || true; done
   done
   exit $status
 )

@@ -71,7 +71,21 @@ oppetid_test(scrape_test
 oppetid_test(dns_test
   SOURCES tests/agent/sensors/dns_message_test.cc tests/agent/sensors/dns_test.cc
   LIBS agent_sensors)
+oppetid_test(room_levels_test
+  SOURCES tests/agent/sensors/room_test.cc tests/agent/sensors/ups_test.cc LIBS agent_sensors)
+oppetid_test(hwmon_test SOURCES tests/agent/sensors/hwmon_test.cc LIBS agent_sensors)
+oppetid_test(ipmi_test SOURCES tests/agent/sensors/ipmi_test.cc LIBS agent_sensors program_support)
+oppetid_test(smart_test SOURCES tests/agent/sensors/smart_test.cc LIBS agent_sensors)
+oppetid_test(antivirus_test
+  SOURCES tests/agent/sensors/antivirus_test.cc LIBS agent_sensors program_support)
+oppetid_test(recipes_test
+  SOURCES tests/agent/sensors/recipes_test.cc LIBS agent_sensors program_support)
+oppetid_test(nut_test SOURCES tests/agent/sensors/nut_test.cc LIBS agent_sensors program_support)
+oppetid_test(snmp_test
+  SOURCES tests/agent/sensors/snmp_message_test.cc tests/agent/sensors/snmp_test.cc
+  LIBS agent_sensors program_support)
 oppetid_test(ping_test SOURCES tests/agent/sensors/ping_test.cc LIBS agent_sensors)
+oppetid_test(link_test SOURCES tests/agent/sensors/link_test.cc LIBS agent_sensors)
 oppetid_test(http_test
   SOURCES tests/agent/sensors/certificate_test.cc tests/agent/sensors/http_test.cc
   LIBS agent_sensors test_support)
@@ -132,6 +146,10 @@ if(NOT OPPETID_CORES_ONLY)
   set(tests ${PROJECT_SOURCE_DIR}/tests)
   oppetid_script(example_agent oppetid-agent check-config
     ${PROJECT_SOURCE_DIR}/deploy/agent.example.yaml)
+  foreach(recipe imap ldap mysql postgresql smtp)
+    oppetid_script(example_recipe_${recipe} oppetid-agent check-config
+      ${PROJECT_SOURCE_DIR}/deploy/recipes/${recipe}.yaml)
+  endforeach()
   oppetid_script(example_collector oppetid-collector check-config
     ${PROJECT_SOURCE_DIR}/deploy/collector.example.yaml)
   oppetid_script(example_catalogue oppetid check-config
@@ -176,4 +194,6 @@ if(OPPETID_FUZZ)
   oppetid_fuzz(frame_fuzz tests/fuzz/frame_fuzz.cc collector_core)
   oppetid_fuzz(names_fuzz tests/fuzz/names_fuzz.cc collector_ledger)
   oppetid_fuzz(sla_inputs_fuzz tests/fuzz/sla_inputs_fuzz.cc oppetid_report)
+  oppetid_fuzz(room_inputs_fuzz tests/fuzz/room_inputs_fuzz.cc agent_parsers)
+  oppetid_fuzz(snmp_fuzz tests/fuzz/snmp_fuzz.cc agent_parsers)
 endif()

@@ -25,14 +25,21 @@ struct SensorType {
 // Sorted by name.
 std::span<const SensorType> SensorTypes();
 
+std::unique_ptr<Sensor> MakeAntivirusSensor(YamlMap& config, World& world);
 std::unique_ptr<Sensor> MakeCertificateSensor(YamlMap& config, World& world);
 std::unique_ptr<Sensor> MakeDnsSensor(YamlMap& config, World& world);
 std::unique_ptr<Sensor> MakeExecSensor(YamlMap& config, World& world);
 std::unique_ptr<Sensor> MakeHostSensor(YamlMap& config, World& world);
 std::unique_ptr<Sensor> MakeHttpSensor(YamlMap& config, World& world);
+std::unique_ptr<Sensor> MakeHwmonSensor(YamlMap& config, World& world);
+std::unique_ptr<Sensor> MakeIpmiSensor(YamlMap& config, World& world);
+std::unique_ptr<Sensor> MakeLinkSensor(YamlMap& config, World& world);
+std::unique_ptr<Sensor> MakeNutSensor(YamlMap& config, World& world);
 std::unique_ptr<Sensor> MakePingSensor(YamlMap& config, World& world);
 std::unique_ptr<Sensor> MakeProcessSensor(YamlMap& config, World& world);
 std::unique_ptr<Sensor> MakeScrapeSensor(YamlMap& config, World& world);
+std::unique_ptr<Sensor> MakeSmartSensor(YamlMap& config, World& world);
+std::unique_ptr<Sensor> MakeSnmpSensor(YamlMap& config, World& world);
 std::unique_ptr<Sensor> MakeTcpSensor(YamlMap& config, World& world);
 
 }  // namespace oppetid::agent

@@ -1,0 +1,139 @@
+// Against the real smartctl where it needs no disk, and against a stand-in that prints what
+// smartctl prints for disks that a test machine does not have.
+#include <sys/stat.h>
+
+#include <fstream>
+#include <sstream>
+
+#include "agent/sensors/smart_json.h"
+#include "tests/support/sensor_fixture.h"
+#include "tests/support/temp_dir.h"
+
+namespace oppetid::agent {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+const std::string kData = OPPETID_SOURCE_DIR "/tests/testdata/room/";
+
+std::string Sample(const std::string& name) {
+  std::ostringstream text;
+  text << std::ifstream(kData + name).rdbuf();
+  return text.str();
+}
+
+TEST(SmartJson, DisksOfEachKindAreRead) {
+  const SmartReport ata = ParseSmartReport(Sample("smart_ata.json"));
+  EXPECT_EQ(ata.error, "");
+  EXPECT_EQ(ata.healthy, true);
+  EXPECT_EQ(ata.temperature_celsius, 36);
+  EXPECT_EQ(ata.reallocated, 3);
+  EXPECT_EQ(ata.pending, 0);
+  EXPECT_EQ(ata.uncorrectable, 0);
+  EXPECT_EQ(ata.power_on_hours, 31415);
+  EXPECT_EQ(ata.wear_percent, std::nullopt);
+  const SmartReport nvme = ParseSmartReport(Sample("smart_nvme.json"));
+  EXPECT_EQ(nvme.wear_percent, 93);
+  EXPECT_EQ(nvme.uncorrectable, 0);
+  EXPECT_EQ(nvme.reallocated, std::nullopt);
+  const SmartReport failing = ParseSmartReport(Sample("smart_ata_failing.json"));
+  EXPECT_EQ(failing.healthy, false);
+  EXPECT_THAT(failing.complaints, ElementsAre("Reallocated_Sector_Ct has failed"));
+  EXPECT_TRUE(ParseSmartReport(Sample("smart_standby.json")).asleep);
+  EXPECT_EQ(ParseSmartReport(Sample("smart_virtual.json")).error,
+            "/dev/vda: Unable to detect device type");
+  EXPECT_THAT(ParseSmartReport("nonsense").error, HasSubstr("no JSON"));
+}
+
+TEST(SmartJson, OnlyPlainDevicesAreTakenFromAScan) {
+  const auto devices = ParseSmartScan(Sample("smart_scan.json"));
+  ASSERT_EQ(devices.size(), 2u);
+  EXPECT_EQ(devices[1].path, "/dev/bus/0");
+  EXPECT_EQ(devices[1].type, "megaraid,3");
+  EXPECT_TRUE(ParseSmartScan("[]").empty());
+}
+
+class SmartTest : public SensorFixture {
+ protected:
+  // Prints smart_NAME.json for the disk /dev/NAME, and a scan that finds these.
+  SmartTest() {
+    ::chmod(directory_.path().c_str(), 0700);
+    const std::string path = directory_.path() + "/smartctl";
+    std::ofstream(path) << "#!/bin/sh\nfor last; do :; done\n"
+                           "[ \"$last\" = --scan ] && exec cat " +
+                               directory_.path() +
+                               "/scan\n"
+                               "exec cat " +
+                               kData + "smart_${last#/dev/}.json\n";
+    ::chmod(path.c_str(), 0755);
+  }
+
+  void Scan(const std::string& devices) {
+    std::ofstream(directory_.path() + "/scan") << "{\"devices\": [" << devices << "]}";
+  }
+  std::string Config(const std::string& more) const {
+    return "{sensor: smart, command: " + directory_.path() + "/smartctl" + more + "}";
+  }
+
+  TempDir directory_;
+};
+
+TEST_F(SmartTest, HealthyDisksAreMeasured) {
+  Scan(R"({"name": "/dev/ata", "type": "sat"}, {"name": "/dev/standby", "type": "sat"})");
+  auto sensor = Make(Config(""));
+  for (int i = 0; i < 2; ++i) {
+    const Answer answer = Ask(*sensor);
+    EXPECT_EQ(answer.state, State::kOk) << answer.text;
+    EXPECT_EQ(answer.text, "2 disks healthy");
+    const Labels ata{{"device", "ata"}};
+    EXPECT_EQ(Value(answer, "hardware_disk_healthy", ata), 1.0);
+    EXPECT_EQ(Value(answer, "hardware_disk_temperature_celsius", ata), 36.0);
+    EXPECT_EQ(Value(answer, "hardware_disk_power_on_seconds_total", ata), 31415 * 3600.0);
+    EXPECT_EQ(Value(answer, "hardware_disk_healthy", {{"device", "standby"}}), std::nullopt);
+  }
+}
+
+TEST_F(SmartTest, AFailingDiskIsCritical) {
+  const Answer answer = Ask(Config(", devices: [/dev/ata_failing, /dev/ata]"));
+  EXPECT_EQ(answer.state, State::kCritical);
+  EXPECT_THAT(answer.text, HasSubstr("ata_failing is failing"));
+  EXPECT_THAT(answer.text, HasSubstr("2048 sectors replaced"));
+  EXPECT_EQ(Value(answer, "hardware_disk_pending_sectors", {{"device", "ata_failing"}}), 8.0);
+}
+
+TEST_F(SmartTest, AWornDiskIsAWarningAtItsLevel) {
+  const Answer worn = Ask(Config(", devices: [/dev/nvme]"));
+  EXPECT_EQ(worn.state, State::kWarning);
+  EXPECT_EQ(worn.text, "nvme: 93 % of its life used");
+  EXPECT_EQ(Value(worn, "hardware_disk_wear_ratio", {{"device", "nvme"}}), 0.93);
+  EXPECT_EQ(Ask(Config(", devices: [/dev/nvme], wear: {warning: 95}")).state, State::kOk);
+  const Answer warm = Ask(Config(", devices: [/dev/ata], temperature: {warning: 30}"));
+  EXPECT_EQ(warm.text, "ata: 36 degrees C");
+}
+
+TEST_F(SmartTest, WhatCannotBeReadIsUnknown) {
+  const Answer virtual_disk = Ask(Config(", devices: [/dev/virtual]"));
+  EXPECT_EQ(virtual_disk.state, State::kUnknown);
+  EXPECT_TRUE(virtual_disk.samples.empty());
+  Scan("");
+  EXPECT_THAT(Ask(Config("")).text, HasSubstr("finds no disks"));
+  EXPECT_EQ(Ask("{sensor: smart, command: /nonexistent/smartctl}").state, State::kUnknown);
+}
+
+TEST_F(SmartTest, TheRealSmartctlSaysWhenThereIsNoDisk) {
+  const Answer answer = Ask("{sensor: smart, devices: [/dev/null]}");
+  EXPECT_EQ(answer.state, State::kUnknown);
+  EXPECT_THAT(answer.text, testing::StartsWith("null: "));
+  EXPECT_TRUE(answer.samples.empty());
+}
+
+TEST_F(SmartTest, FaultsSayWhatIsAllowed) {
+  EXPECT_THAT(FaultsOf("{sensor: smart, devices: [sda]}").front(), HasSubstr("/dev/sda"));
+  EXPECT_THAT(FaultsOf("{sensor: smart, command: smartctl}").front(), HasSubstr("absolute path"));
+  EXPECT_THAT(FaultsOf("{sensor: smart, temperature: {warning: 70}}").front(),
+              HasSubstr("must be above `warning`"));
+}
+
+}  // namespace
+}  // namespace oppetid::agent
