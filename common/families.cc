@@ -11,6 +11,23 @@ constexpr auto kCounter = MetricType::kCounter;
 
 // clang-format off
 constexpr auto kFamilies = std::to_array<Family>({
+    {"backup_last_duration_seconds", kGauge, "How long the last successful run took.", "job,source_host,tool", true},
+    {"backup_last_files", kGauge, "Files in the last successful run, as its tool counts them.", "job,source_host,tool", true},
+    {"backup_last_result", kGauge, "1 for how the last run stands: success, failed, running, never, or unknown when nobody could look.", "job,result,source_host,tool", true},
+    {"backup_last_size_bytes", kGauge, "Size of what the last successful run would restore.", "job,source_host,tool", true},
+    {"backup_last_success_timestamp_seconds", kGauge, "When the last successful run began, seconds since 1970: the point in time that can be restored.", "job,source_host,tool", true},
+    {"backup_offsite_last_success_timestamp_seconds", kGauge, "When the last successful run of the copy elsewhere began, seconds since 1970.", "job,source_host,tool", true},
+    {"backup_oldest_snapshot_timestamp_seconds", kGauge, "When the oldest run that is still kept began, seconds since 1970.", "job,source_host,tool", true},
+    {"backup_repo_check_success", kGauge, "1 when the last check of the repository to this depth found it whole; metadata reads its structure, data reads all that it holds.", "depth,job,source_host,tool", true},
+    {"backup_repo_check_timestamp_seconds", kGauge, "When the last check of the repository to this depth ended, seconds since 1970.", "depth,job,source_host,tool", true},
+    {"backup_repo_lock_age_seconds", kGauge, "Age of the oldest lock on the repository.", "job,source_host,tool", true},
+    {"backup_restore_test_success", kGauge, "1 when the last restore test succeeded.", "job,source_host,tool", true},
+    {"backup_restore_test_timestamp_seconds", kGauge, "When the last restore test ended, seconds since 1970.", "job,source_host,tool", true},
+    {"backup_snapshots", kGauge, "Runs that are still kept.", "job,source_host,tool", true},
+    {"backup_wal_delay_seconds", kGauge, "How long the oldest segment of write-ahead log has been waiting to be archived; 0 when none waits.", "job,source_host,tool", true},
+    {"backup_wal_failing", kGauge, "1 when the last attempt to archive write-ahead log failed.", "job,source_host,tool", true},
+    {"backup_wal_last_archived_timestamp_seconds", kGauge, "When the last segment of write-ahead log was archived, seconds since 1970.", "job,source_host,tool", true},
+    {"backup_wal_ready_files", kGauge, "Segments of write-ahead log that wait to be archived.", "job,source_host,tool", true},
     {"certificate_expiry_timestamp_seconds", kGauge, "End of validity of the earliest expiring certificate in the chain.", "", true},
     {"host_boot_time_seconds", kGauge, "When the host booted, seconds since 1970.", "", false},
     {"host_cpu_seconds_total", kCounter, "Time all CPUs together spent in each mode.", "mode", false},

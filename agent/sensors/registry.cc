@@ -6,13 +6,18 @@ namespace oppetid::agent {
 
 std::span<const SensorType> SensorTypes() {
   static constexpr auto kTypes = std::to_array<SensorType>({
+      {"borg", MakeBorgSensor},
       {"certificate", MakeCertificateSensor},
       {"dns", MakeDnsSensor},
       {"exec", MakeExecSensor},
+      {"files", MakeFilesSensor},
       {"host", MakeHostSensor},
       {"http", MakeHttpSensor},
+      {"pgbackrest", MakePgBackRestSensor},
       {"ping", MakePingSensor},
+      {"postgres_wal", MakePostgresWalSensor},
       {"process", MakeProcessSensor},
+      {"restic", MakeResticSensor},
       {"scrape", MakeScrapeSensor},
       {"tcp", MakeTcpSensor},
   });

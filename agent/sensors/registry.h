@@ -25,13 +25,18 @@ struct SensorType {
 // Sorted by name.
 std::span<const SensorType> SensorTypes();
 
+std::unique_ptr<Sensor> MakeBorgSensor(YamlMap& config, World& world);
 std::unique_ptr<Sensor> MakeCertificateSensor(YamlMap& config, World& world);
 std::unique_ptr<Sensor> MakeDnsSensor(YamlMap& config, World& world);
 std::unique_ptr<Sensor> MakeExecSensor(YamlMap& config, World& world);
+std::unique_ptr<Sensor> MakeFilesSensor(YamlMap& config, World& world);
 std::unique_ptr<Sensor> MakeHostSensor(YamlMap& config, World& world);
 std::unique_ptr<Sensor> MakeHttpSensor(YamlMap& config, World& world);
+std::unique_ptr<Sensor> MakePgBackRestSensor(YamlMap& config, World& world);
 std::unique_ptr<Sensor> MakePingSensor(YamlMap& config, World& world);
+std::unique_ptr<Sensor> MakePostgresWalSensor(YamlMap& config, World& world);
 std::unique_ptr<Sensor> MakeProcessSensor(YamlMap& config, World& world);
+std::unique_ptr<Sensor> MakeResticSensor(YamlMap& config, World& world);
 std::unique_ptr<Sensor> MakeScrapeSensor(YamlMap& config, World& world);
 std::unique_ptr<Sensor> MakeTcpSensor(YamlMap& config, World& world);
 
