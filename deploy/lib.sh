@@ -19,7 +19,7 @@ build_packages=(
 run_packages=(openssl curl prometheus prometheus-alertmanager monitoring-plugins-basic)
 test_packages=(
   git python3 jq iproute2 iputils-ping clang-14 libclang-rt-14-dev llvm-14 nodejs npm
-  prometheus-node-exporter sqlite3
+  prometheus-node-exporter sqlite3 restic borgbackup postgresql-15 pgbackrest
 )
 
 # need PACKAGE…: installs what is missing. No service is started and no unit enabled by it.
@@ -58,7 +58,10 @@ install_quietly() (
     --no-install-recommends -o DPkg::Lock::Timeout=600 "$@" || status=1
   for package in "$@"; do
     # Only the daemons we start ourselves come with a unit.
-    case $package in prometheus*) deb-systemd-helper disable "$package.service" || true ;; esac
+    case $package in
+      prometheus*) deb-systemd-helper disable "$package.service" || true ;;
+      postgresql*) deb-systemd-helper disable postgresql.service || true ;;
+    esac
   done
   exit $status
 )

@@ -56,6 +56,11 @@ oppetid_test(host_units_test SOURCES tests/agent/sensors/host_units_test.cc LIBS
 oppetid_test(plugin_output_test
   SOURCES tests/agent/sensors/plugin_output_test.cc LIBS agent_parsers)
 oppetid_test(exec_test SOURCES tests/agent/sensors/exec_test.cc LIBS agent_sensors)
+oppetid_test(borg_test SOURCES tests/agent/sensors/borg_test.cc LIBS agent_sensors)
+oppetid_test(files_test SOURCES tests/agent/sensors/files_test.cc LIBS agent_sensors)
+oppetid_test(postgres_test
+  SOURCES tests/agent/sensors/postgres_test.cc tests/support/postgres_cluster.cc
+  LIBS agent_sensors program_support)
 oppetid_test(restic_test SOURCES tests/agent/sensors/restic_test.cc LIBS agent_sensors)
 oppetid_test(scrape_test
   SOURCES tests/agent/sensors/exposition_parser_test.cc tests/agent/sensors/scrape_test.cc
