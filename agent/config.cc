@@ -71,6 +71,7 @@ AgentConfig ReadAgentConfig(std::string_view text, Faults& faults, World& world)
     }
   }
   config.state = map.RequiredString("state");
+  config.report_socket = map.String("report_socket", config.state + "/report.sock");
   config.interval =
       map.Duration("interval", limits::kMinInterval, limits::kMaxInterval, Millis(15'000));
   config.spool.retain = map.Duration("retain", kDay, 400 * kDay, config.spool.retain);

@@ -86,6 +86,11 @@ oppetid_test(agent_edge_test
   SOURCES tests/agent/agent_config_test.cc tests/agent/runner_test.cc
   LIBS agent_config)
 
+oppetid_test(reports_test
+  SOURCES tests/agent/report_line_test.cc tests/agent/report_server_test.cc
+          tests/agent/reports_test.cc tests/support/fake_disk.cc
+  LIBS agent_reporting)
+
 oppetid_test(ledger_test
   SOURCES tests/collector/packing_test.cc tests/collector/sqlite_ledger_test.cc
   LIBS collector_ledger)
@@ -141,8 +146,10 @@ if(OPPETID_FUZZ)
     target_link_libraries(${name} PRIVATE ${ARGN} oppetid_warnings)
     target_link_options(${name} PRIVATE -fsanitize=fuzzer)
   endfunction()
+  oppetid_fuzz(backup_output_fuzz tests/fuzz/backup_output_fuzz.cc agent_backup_parsers)
   oppetid_fuzz(exposition_fuzz tests/fuzz/exposition_fuzz.cc agent_parsers)
   oppetid_fuzz(plugin_output_fuzz tests/fuzz/plugin_output_fuzz.cc agent_parsers)
+  oppetid_fuzz(report_line_fuzz tests/fuzz/report_line_fuzz.cc agent_backup_parsers)
   oppetid_fuzz(segment_fuzz tests/fuzz/segment_fuzz.cc agent_parsers)
   oppetid_fuzz(frame_fuzz tests/fuzz/frame_fuzz.cc collector_core)
   oppetid_fuzz(names_fuzz tests/fuzz/names_fuzz.cc collector_ledger)

@@ -216,6 +216,7 @@ void GiveRuns(const std::vector<SeenRun>& runs, const BackupSettings& settings, 
               std::vector<BackupRun>& into) {
   const size_t first = runs.size() - std::min(runs.size(), kMaxBackupRuns);
   for (size_t i = first; i < runs.size(); ++i) {
+    if (!runs[i].ended) continue;
     BackupRun run;
     run.job = settings.job;
     run.restore_test = restore_test;

@@ -51,7 +51,8 @@ struct SeenRun {
   std::optional<uint64_t> size;
   std::optional<uint64_t> files;
   bool end_known = false;
-  std::string text;  // what a failed run said
+  bool ended = true;  // or else it is judged, but not a fact yet
+  std::string text;   // what a failed run said
 };
 
 // A check of the repository, a restore test or a copy elsewhere: its newest run, and success.
@@ -61,7 +62,7 @@ struct Proof {
 };
 
 struct BackupFacts {
-  std::vector<SeenRun> runs;  // that have ended, in any order
+  std::vector<SeenRun> runs;  // in any order
   std::optional<Instant> running_since;
   std::optional<uint64_t> snapshots;
   std::optional<Instant> oldest_snapshot;
