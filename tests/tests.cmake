@@ -26,6 +26,9 @@ if(NOT OPPETID_CORES_ONLY)
     LIBS oppetid_common oppetid_grpc)
   oppetid_test(hostile_test SOURCES tests/e2e/hostile_test.cc LIBS load_agents program_support)
   add_dependencies(hostile_test oppetid-collector)
+  oppetid_test(agent_report_test SOURCES tests/agent/report_command_test.cc
+    LIBS program_support)
+  add_dependencies(agent_report_test oppetid-agent)
 endif()
 
 oppetid_test(common_test
