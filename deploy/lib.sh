@@ -19,7 +19,7 @@ build_packages=(
 run_packages=(openssl curl prometheus prometheus-alertmanager monitoring-plugins-basic)
 test_packages=(
   git python3 jq iproute2 iputils-ping clang-14 libclang-rt-14-dev llvm-14 nodejs npm
-  prometheus-node-exporter sqlite3 restic borgbackup postgresql-15 pgbackrest
+  prometheus-node-exporter sqlite3 systemd restic borgbackup postgresql-15 pgbackrest
 )
 
 # need PACKAGE…: installs what is missing. No service is started and no unit enabled by it.
