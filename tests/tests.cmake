@@ -63,7 +63,8 @@ oppetid_test(exec_test SOURCES tests/agent/sensors/exec_test.cc LIBS agent_senso
 oppetid_test(borg_test SOURCES tests/agent/sensors/borg_test.cc LIBS agent_sensors)
 oppetid_test(files_test SOURCES tests/agent/sensors/files_test.cc LIBS agent_sensors)
 oppetid_test(postgres_test
-  SOURCES tests/agent/sensors/postgres_test.cc tests/support/postgres_cluster.cc
+  SOURCES tests/agent/sensors/pgbackrest_test.cc tests/agent/sensors/postgres_wal_test.cc
+          tests/support/postgres_cluster.cc
   LIBS agent_sensors program_support)
 oppetid_test(restic_test SOURCES tests/agent/sensors/restic_test.cc LIBS agent_sensors)
 oppetid_test(scrape_test
@@ -92,7 +93,8 @@ oppetid_test(agent_edge_test
 
 oppetid_test(reports_test
   SOURCES tests/agent/report_line_test.cc tests/agent/report_server_test.cc
-          tests/agent/reports_test.cc tests/support/fake_disk.cc
+          tests/agent/reports_test.cc tests/agent/sensors/job_test.cc
+          tests/agent/sensors/report_test.cc tests/support/fake_disk.cc
   LIBS agent_reporting)
 
 oppetid_test(ledger_test

@@ -6,20 +6,20 @@ namespace oppetid::agent {
 
 std::span<const SensorType> SensorTypes() {
   static constexpr auto kTypes = std::to_array<SensorType>({
-      {"borg", MakeBorgSensor},
+      {"borg", MakeBorgSensor, 0},
       {"certificate", MakeCertificateSensor},
       {"dns", MakeDnsSensor},
       {"exec", MakeExecSensor},
-      {"files", MakeFilesSensor},
+      {"files", MakeFilesSensor, 0},
       {"host", MakeHostSensor},
       {"http", MakeHttpSensor},
-      {"job", MakeJobSensor},
-      {"pgbackrest", MakePgBackRestSensor},
+      {"job", MakeJobSensor, 0},
+      {"pgbackrest", MakePgBackRestSensor, 0},
       {"ping", MakePingSensor},
-      {"postgres_wal", MakePostgresWalSensor},
+      {"postgres_wal", MakePostgresWalSensor, 0},
       {"process", MakeProcessSensor},
-      {"report", MakeReportSensor},
-      {"restic", MakeResticSensor},
+      {"report", MakeReportSensor, 0},
+      {"restic", MakeResticSensor, 0},
       {"scrape", MakeScrapeSensor},
       {"tcp", MakeTcpSensor},
   });

@@ -20,6 +20,9 @@ using SensorFactory = std::unique_ptr<Sensor> (*)(YamlMap& config, World& world)
 struct SensorType {
   std::string_view name;
   SensorFactory make;
+  // Re-checks of a failing attempt unless the configuration says otherwise. None where the answer
+  // is something kept (a report, a backup) that a second look a second later finds the same.
+  int confirm = 3;
 };
 
 // Sorted by name.
