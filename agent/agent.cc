@@ -16,6 +16,7 @@
 #include "agent/config.h"
 #include "agent/core.h"
 #include "agent/grpc_link.h"
+#include "agent/report_server.h"
 #include "agent/runner.h"
 #include "common/file.h"
 #include "common/log.h"
@@ -98,13 +99,19 @@ class Agent {
 
  private:
   absl::Status Start(AgentConfig config) {
-    ::mkdir(config.state.c_str(), 0700);  // if that fails, the lock below says why
+    // Others may pass through to report.sock; whatever else is in it is closed by its own mode. If
+    // this fails, the lock below says why.
+    ::mkdir(config.state.c_str(), 0711);
     auto lock = LockFile::Take(config.state + "/agent.lock");
     if (!lock.ok()) return lock.status();
     lock_.emplace(*std::move(lock));
     auto disk = PosixDisk::Open(config.state + "/spool");
     if (!disk.ok()) return disk.status();
     disk_ = *std::move(disk);
+    auto reports_disk = PosixDisk::Open(config.state + "/reports");
+    if (!reports_disk.ok()) return reports_disk.status();
+    reports_disk_ = *std::move(reports_disk);
+    if (auto status = reports_.Open(*reports_disk_); !status.ok()) return status;
     link_.emplace(io_.get_executor(), TlsFiles{config.ca, config.certificate, config.key});
     link_->set_events({[this](const v1::CollectorFrame& frame) {
                          core_->uplink().OnFrame(frame, clock_.Now(), clock_.SteadyNow());
@@ -134,6 +141,14 @@ class Agent {
                             clock_.SteadyNow());
     if (!core.ok()) return core.status();
     core_ = *std::move(core);
+    reports_.set_on_news([this](const std::string& check) {
+      core_->OnCheckNow(check);
+      Wake();
+    });
+    // Without it nothing is reported, and what should be becomes unknown; the rest goes on.
+    if (auto status = report_server_.Listen(config.report_socket); !status.ok()) {
+      LogError("takes no reports", {{"error", std::string(status.message())}});
+    }
     LogInfo("started",
             {{"version", OPPETID_VERSION}, {"checks", static_cast<uint64_t>(deadlines_.size())}});
     return absl::OkStatus();
@@ -169,6 +184,7 @@ class Agent {
   void Stop() {
     stopping_ = true;
     runner_->Stop();
+    report_server_.Stop();
     core_->Stop(clock_.Now());
     timer_.expires_after(kStopWithin);
     timer_.async_wait([this](boost::system::error_code error) {
@@ -191,11 +207,14 @@ class Agent {
   SystemClock clock_;
   BlockingPool pool_{"agent-pool", kPoolThreads};
   boost::asio::io_context io_{1};
-  World world_{io_.get_executor(), pool_, clock_, ""};
+  Reports reports_{clock_};
+  World world_{io_.get_executor(), pool_, clock_, "", &reports_};
   std::vector<std::unique_ptr<Sensor>> sensors_;
   std::vector<Millis> deadlines_;
   std::optional<LockFile> lock_;
   std::unique_ptr<PosixDisk> disk_;
+  std::unique_ptr<PosixDisk> reports_disk_;
+  ReportServer report_server_{io_.get_executor(), clock_, reports_};
   std::optional<GrpcLink> link_;
   std::unique_ptr<Core> core_;
   std::optional<Runner> runner_;

@@ -14,7 +14,6 @@ namespace {
 constexpr Millis kDefaultEvery{15'000};
 constexpr Millis kDefaultDeadline{5'000};
 constexpr Millis kMaxDeadline{3'600'000};
-constexpr int kDefaultConfirm = 3;
 constexpr int kMaxConfirm = 20;
 constexpr Millis kDay{86'400'000};
 
@@ -31,17 +30,18 @@ void ReadCheck(YamlMap& map, World& world, std::set<std::string>& names, AgentCo
   }
   check.every = map.Duration("every", limits::kMinEvery, limits::kMaxEvery, kDefaultEvery);
   check.deadline = map.Duration("deadline", Millis(10), kMaxDeadline, kDefaultDeadline);
-  check.confirm = static_cast<int>(map.Int("confirm", 0, kMaxConfirm, kDefaultConfirm));
-  const Millis default_valid_for =
-      3 * check.every + check.confirm * (check.deadline + Millis(1'000));
-  check.valid_for = map.Duration("valid_for", check.every, limits::kMaxValidFor,
-                                 std::min(default_valid_for, limits::kMaxValidFor));
   check.sensor = map.RequiredString("sensor");
   std::vector<std::string_view> known;
   for (const SensorType& type : SensorTypes()) known.push_back(type.name);
   const auto type = std::find_if(SensorTypes().begin(), SensorTypes().end(),
                                  [&](const SensorType& t) { return t.name == check.sensor; });
-  if (type == SensorTypes().end()) {
+  const bool found = type != SensorTypes().end();
+  check.confirm = static_cast<int>(map.Int("confirm", 0, kMaxConfirm, found ? type->confirm : 0));
+  const Millis default_valid_for =
+      3 * check.every + check.confirm * (check.deadline + Millis(1'000));
+  check.valid_for = map.Duration("valid_for", check.every, limits::kMaxValidFor,
+                                 std::min(default_valid_for, limits::kMaxValidFor));
+  if (!found) {
     if (!check.sensor.empty()) {
       std::string all;
       for (const std::string_view name : known)
@@ -71,6 +71,7 @@ AgentConfig ReadAgentConfig(std::string_view text, Faults& faults, World& world)
     }
   }
   config.state = map.RequiredString("state");
+  config.report_socket = map.String("report_socket", config.state + "/report.sock");
   config.interval =
       map.Duration("interval", limits::kMinInterval, limits::kMaxInterval, Millis(15'000));
   config.spool.retain = map.Duration("retain", kDay, 400 * kDay, config.spool.retain);

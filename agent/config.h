@@ -18,6 +18,7 @@ namespace oppetid::agent {
 struct AgentConfig {
   std::vector<std::string> collectors;  // host:port, one ledger, tried in turn
   std::string state;                    // directory; spool/ is in it
+  std::string report_socket;            // <state>/report.sock unless given
   Millis interval{};
   SpoolOptions spool;
   std::string ca, certificate, key;  // PEM files; <state>/{ca,agent}.pem and <state>/agent.key

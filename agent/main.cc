@@ -1,8 +1,10 @@
 // oppetid-agent: the small daemon on each server.
 #include <CLI/CLI.hpp>
+#include <iostream>
 #include <string>
 
 #include "agent/agent.h"
+#include "agent/report_commands.h"
 
 int main(int argc, char** argv) {
   CLI::App app{
@@ -11,18 +13,30 @@ int main(int argc, char** argv) {
       "its own file does not name."};
   app.set_version_flag("--version", std::string("oppetid-agent ") + OPPETID_VERSION);
   app.require_subcommand(1);
-  app.footer("Exit codes: 0 fine, 1 failed, 2 bad usage or configuration.");
+  app.footer("Exit codes: 0 fine, 1 failed or refused, 2 bad usage or configuration.");
 
   std::string file;
   CLI::App* run = app.add_subcommand("run", "Run in the foreground until SIGTERM or Ctrl-C");
   run->add_option("--config", file, "The agent's configuration (agent.yaml)")->required();
   CLI::App* check = app.add_subcommand("check-config", "Say every fault of a configuration");
   check->add_option("FILE", file, "The file to read")->required();
+  oppetid::agent::ReportCommands reports(app);
 
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
+  }
+  if (reports.given()) {
+    if (const std::string fault = reports.Fault(); !fault.empty()) {
+      std::cerr << fault << "\n";
+      return 2;
+    }
+    if (const auto status = reports.Run(); !status.ok()) {
+      std::cerr << status.message() << "\n";
+      return 1;
+    }
+    return 0;
   }
   return *run ? oppetid::agent::RunAgent(file) : oppetid::agent::CheckAgentConfig(file);
 }

@@ -19,7 +19,7 @@ build_packages=(
 run_packages=(openssl curl prometheus prometheus-alertmanager monitoring-plugins-basic)
 test_packages=(
   git python3 jq iproute2 iputils-ping clang-14 libclang-rt-14-dev llvm-14 nodejs npm
-  prometheus-node-exporter sqlite3 systemd
+  prometheus-node-exporter sqlite3 systemd restic borgbackup pgbackrest
   # What the sensors of the server room and the recipes are tried against.
   nut-server snmpd openipmi ipmitool smartmontools clamav-daemon slapd msmtp postgresql-15
   monitoring-plugins-standard libpq5 libldap-2.5-0

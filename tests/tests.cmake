@@ -26,6 +26,9 @@ if(NOT OPPETID_CORES_ONLY)
     LIBS oppetid_common oppetid_grpc)
   oppetid_test(hostile_test SOURCES tests/e2e/hostile_test.cc LIBS load_agents program_support)
   add_dependencies(hostile_test oppetid-collector)
+  oppetid_test(agent_report_test SOURCES tests/agent/report_command_test.cc
+    LIBS program_support)
+  add_dependencies(agent_report_test oppetid-agent)
 endif()
 
 oppetid_test(common_test
@@ -64,6 +67,13 @@ oppetid_test(host_units_test SOURCES tests/agent/sensors/host_units_test.cc LIBS
 oppetid_test(plugin_output_test
   SOURCES tests/agent/sensors/plugin_output_test.cc LIBS agent_parsers)
 oppetid_test(exec_test SOURCES tests/agent/sensors/exec_test.cc LIBS agent_sensors)
+oppetid_test(borg_test SOURCES tests/agent/sensors/borg_test.cc LIBS agent_sensors)
+oppetid_test(files_test SOURCES tests/agent/sensors/files_test.cc LIBS agent_sensors)
+oppetid_test(postgres_test
+  SOURCES tests/agent/sensors/pgbackrest_test.cc tests/agent/sensors/postgres_wal_test.cc
+          tests/support/postgres_cluster.cc
+  LIBS agent_sensors program_support)
+oppetid_test(restic_test SOURCES tests/agent/sensors/restic_test.cc LIBS agent_sensors)
 oppetid_test(scrape_test
   SOURCES tests/agent/sensors/exposition_parser_test.cc tests/agent/sensors/scrape_test.cc
   LIBS agent_sensors)
@@ -101,6 +111,12 @@ oppetid_test(agent_core_test
 oppetid_test(agent_edge_test
   SOURCES tests/agent/agent_config_test.cc tests/agent/runner_test.cc
   LIBS agent_config)
+
+oppetid_test(reports_test
+  SOURCES tests/agent/report_line_test.cc tests/agent/report_server_test.cc
+          tests/agent/reports_test.cc tests/agent/sensors/job_test.cc
+          tests/agent/sensors/report_test.cc tests/support/fake_disk.cc
+  LIBS agent_reporting)
 
 oppetid_test(ledger_test
   SOURCES tests/collector/ledger_care_test.cc tests/collector/packing_test.cc
@@ -188,8 +204,10 @@ if(OPPETID_FUZZ)
     target_link_libraries(${name} PRIVATE ${ARGN} oppetid_warnings)
     target_link_options(${name} PRIVATE -fsanitize=fuzzer)
   endfunction()
+  oppetid_fuzz(backup_output_fuzz tests/fuzz/backup_output_fuzz.cc agent_backup_parsers)
   oppetid_fuzz(exposition_fuzz tests/fuzz/exposition_fuzz.cc agent_parsers)
   oppetid_fuzz(plugin_output_fuzz tests/fuzz/plugin_output_fuzz.cc agent_parsers)
+  oppetid_fuzz(report_line_fuzz tests/fuzz/report_line_fuzz.cc agent_backup_parsers)
   oppetid_fuzz(segment_fuzz tests/fuzz/segment_fuzz.cc agent_parsers)
   oppetid_fuzz(frame_fuzz tests/fuzz/frame_fuzz.cc collector_core)
   oppetid_fuzz(names_fuzz tests/fuzz/names_fuzz.cc collector_ledger)

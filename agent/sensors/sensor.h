@@ -21,6 +21,8 @@
 
 namespace oppetid::agent {
 
+class Reports;
+
 // What sensors may touch of the world.
 struct World {
   boost::asio::any_io_executor executor;
@@ -28,6 +30,8 @@ struct World {
   const Clock& clock;
   // Prefix of /proc, /sys, /etc …; empty in production, a directory of fixtures in tests.
   std::string root;
+  // What programs on this machine report; nullptr where nothing takes reports.
+  Reports* reports = nullptr;
 };
 
 using Labels = std::vector<std::pair<std::string, std::string>>;

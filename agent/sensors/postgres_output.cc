@@ -1,0 +1,88 @@
+#include "agent/sensors/postgres_output.h"
+
+#include <algorithm>
+#include <boost/json/array.hpp>
+
+#include "agent/sensors/tool_json.h"
+#include "common/text.h"
+
+namespace oppetid::agent {
+namespace {
+
+std::optional<Instant> JsonSeconds(const boost::json::object& object, std::string_view key) {
+  const auto seconds = JsonNumber(object, key);
+  return seconds ? FromUnixSeconds(*seconds) : std::nullopt;
+}
+
+std::optional<PgBackup> ReadBackup(const boost::json::value& value) {
+  const boost::json::object* object = value.if_object();
+  const boost::json::object* times = object ? JsonObject(*object, "timestamp") : nullptr;
+  if (times == nullptr) return std::nullopt;
+  const auto start = JsonSeconds(*times, "start");
+  const auto stop = JsonSeconds(*times, "stop");
+  if (!start || !stop || *stop < *start) return std::nullopt;
+  PgBackup backup{*start, *stop, JsonBool(*object, "error").value_or(false), 0};
+  if (const boost::json::object* info = JsonObject(*object, "info")) {
+    backup.size = JsonCount(*info, "size").value_or(0);
+  }
+  return backup;
+}
+
+std::optional<PgStanza> ReadStanza(const boost::json::object& object) {
+  const boost::json::object* status = JsonObject(object, "status");
+  const auto code = status ? JsonCount(*status, "code") : std::nullopt;
+  const boost::json::array* backups = JsonArray(object, "backup");
+  if (!code || backups == nullptr || backups->size() > kMaxPgBackups) return std::nullopt;
+  PgStanza stanza;
+  stanza.code = *code;
+  stanza.message = OneLine(JsonText(*status, "message").value_or(""), 100);
+  const boost::json::object* lock = JsonObject(*status, "lock");
+  const boost::json::object* held = lock ? JsonObject(*lock, "backup") : nullptr;
+  stanza.running = held && JsonBool(*held, "held").value_or(false);
+  for (const boost::json::value& value : *backups) {
+    auto backup = ReadBackup(value);
+    if (!backup) return std::nullopt;
+    stanza.backups.push_back(*backup);
+  }
+  std::stable_sort(stanza.backups.begin(), stanza.backups.end(),
+                   [](const auto& a, const auto& b) { return a.start < b.start; });
+  return stanza;
+}
+
+}  // namespace
+
+std::optional<WalArchiver> ParseWalArchiver(std::string_view json) {
+  const auto root = ParseToolJson(json);
+  const boost::json::object* object = root ? root->if_object() : nullptr;
+  if (object == nullptr) return std::nullopt;
+  const auto now = JsonSeconds(*object, "now");
+  const auto mode = JsonText(*object, "archive_mode");
+  const auto standby = JsonBool(*object, "standby");
+  const auto failed = JsonCount(*object, "failed_count");
+  const auto ready = JsonCount(*object, "ready");
+  if (!now || !mode || !standby || !failed || !ready) return std::nullopt;
+  WalArchiver archiver;
+  archiver.now = *now;
+  archiver.archiving = *mode == "on" || *mode == "always";
+  archiver.also_standby = *mode == "always";
+  archiver.standby = *standby;
+  archiver.failed_count = *failed;
+  archiver.ready = *ready;
+  archiver.last_archived = JsonSeconds(*object, "last_archived");
+  archiver.last_failed = JsonSeconds(*object, "last_failed");
+  archiver.oldest_ready = JsonSeconds(*object, "oldest_ready");
+  return archiver;
+}
+
+std::optional<PgStanza> ParsePgStanza(std::string_view json, std::string_view stanza) {
+  const auto root = ParseToolJson(json);
+  const boost::json::array* stanzas = root ? root->if_array() : nullptr;
+  if (stanzas == nullptr) return std::nullopt;
+  for (const boost::json::value& value : *stanzas) {
+    const boost::json::object* object = value.if_object();
+    if (object != nullptr && JsonText(*object, "name") == stanza) return ReadStanza(*object);
+  }
+  return std::nullopt;
+}
+
+}  // namespace oppetid::agent

@@ -1,0 +1,83 @@
+// The real pgbackrest on a real PostgreSQL server.
+#include "agent/sensors/postgres_output.h"
+#include "tests/support/postgres_fixture.h"
+
+namespace oppetid::agent {
+namespace {
+
+using std::chrono::hours;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+class PgBackRestTest : public PostgresTest {
+ protected:
+  static std::string Config(const std::string& more = "") {
+    return "{sensor: pgbackrest, job: db, source_host: db01, max_age: 26h, config: '" + Dir() +
+           "/pgbackrest.conf'" + (more.empty() ? ", stanza: main" : ", " + more) + "}";
+  }
+  static int PgBackRest(const std::string& command) {
+    return cluster_->As("pgbackrest --config=" + Dir() + "/pgbackrest.conf --stanza=main " +
+                        command);
+  }
+};
+
+TEST_F(PgBackRestTest, NeverThenFreshThenOldThenGone) {
+  const std::string dir = Dir();
+  ASSERT_EQ(cluster_->As("printf '%s\\n' '[global]' repo1-path=" + dir + "/repo log-path=" + dir +
+                         " lock-path=" + dir + "/lock spool-path=" + dir +
+                         " start-fast=y compress-type=none log-level-console=error '[main]' "
+                         "pg1-path=" +
+                         dir + "/data pg1-socket-path=" + dir +
+                         " pg1-user=postgres >pgbackrest.conf; mkdir repo"),
+            0);
+  const Answer none = Ask(Config());
+  EXPECT_EQ(none.state, State::kUnknown);
+  EXPECT_THAT(none.text, HasSubstr("missing stanza path"));
+  ASSERT_EQ(PgBackRest("stanza-create"), 0);
+  const Answer never = Ask(Config());
+  EXPECT_EQ(never.state, State::kCritical) << never.text;
+  EXPECT_THAT(never.text, StartsWith("never backed up"));
+  EXPECT_EQ(Result(never), "never");
+
+  ASSERT_EQ(
+      ArchiveWith("pgbackrest --config=" + dir + "/pgbackrest.conf --stanza=main archive-push %p"),
+      0);
+  ASSERT_EQ(PgBackRest("backup --type=full"), 0);
+  const Answer fresh = Ask(Config());
+  EXPECT_EQ(fresh.state, State::kOk) << fresh.text;
+  EXPECT_THAT(fresh.text, HasSubstr(" MB, 1 kept"));
+  EXPECT_GE(Of(fresh, "backup_last_size_bytes"), 1e6);
+  ASSERT_EQ(fresh.backup_runs.size(), 1U);
+  EXPECT_GT(fresh.backup_runs.front().end, fresh.backup_runs.front().start);
+  EXPECT_EQ(AskLater(Config(), hours(27)).state, State::kCritical);
+
+  ASSERT_EQ(cluster_->As("mv repo elsewhere"), 0);
+  const Answer gone = Ask(Config());
+  EXPECT_EQ(gone.state, State::kUnknown);
+  EXPECT_EQ(Result(gone), "unknown");
+  const Answer no_config =
+      Ask("{sensor: pgbackrest, job: db, max_age: 26h, stanza: main, config: "
+          "/no/such.conf}");
+  EXPECT_EQ(no_config.state, State::kUnknown);
+  EXPECT_THAT(no_config.text, HasSubstr("055"));
+}
+
+TEST(PgStanzaTest, PageErrorsAndRunningBackupsAreRead) {
+  const auto stanza = ParsePgStanza(
+      R"([{"name":"main","status":{"code":0,"message":"ok","lock":{"backup":{"held":true}}},"backup":[)"
+      R"({"label":"20261122-004612F","type":"full","error":true,"timestamp":{"start":1795308372,)"
+      R"("stop":1795308380},"info":{"size":23213884,"delta":1}}],"repo":[{"key":1}]}])",
+      "main");
+  ASSERT_TRUE(stanza);
+  EXPECT_TRUE(stanza->running);
+  ASSERT_EQ(stanza->backups.size(), 1U);
+  EXPECT_TRUE(stanza->backups[0].page_errors);
+  EXPECT_EQ(stanza->backups[0].size, 23213884U);
+  EXPECT_EQ(FormatInstant(stanza->backups[0].end), "2026-11-22T00:46:20.000Z");
+  for (const char* odd : {"", "[]", "{}", R"([{"name":"main"}])", R"([{"name":"other"}])"}) {
+    EXPECT_FALSE(ParsePgStanza(odd, "main")) << odd;
+  }
+}
+
+}  // namespace
+}  // namespace oppetid::agent

@@ -1,0 +1,73 @@
+// What the tests of backup sensors share: a directory of their own, a shell for the real tools, and
+// answers as of another time, so that old states need no waiting.
+#pragma once
+
+#include <sys/wait.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <string>
+
+#include "tests/support/manual_clock.h"
+#include "tests/support/sensor_fixture.h"
+#include "tests/support/temp_dir.h"
+
+namespace oppetid::agent {
+
+// The exit code of a shell script; its output goes to the test's own.
+inline int Shell(const std::string& script) {
+  const int status = std::system(("set -e\nexport TZ=UTC LC_ALL=C.UTF-8\n" + script).c_str());
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+inline void WriteFile(const std::string& path, const std::string& content) {
+  std::ofstream file(path);
+  file << content;
+  if (!file.flush()) std::abort();
+}
+
+class BackupFixture : public SensorFixture {
+ protected:
+  // The answer of the sensor if the clock stood so much later.
+  Answer AskLater(const std::string& yaml, Millis by) {
+    clock_later_.SetWall(clock_.Now() + by);
+    Faults faults("test.yaml");
+    const Yaml root = ParseYaml(yaml, faults);
+    YamlMap map(root, faults);
+    const std::string name = map.RequiredString("sensor");
+    for (const SensorType& type : SensorTypes()) {
+      if (type.name != name) continue;
+      const auto sensor = type.make(map, later_);
+      map.Finish();
+      EXPECT_THAT(faults.lines(), testing::IsEmpty());
+      return Ask(*sensor);
+    }
+    ADD_FAILURE() << "no such sensor";
+    return {};
+  }
+  using SensorFixture::Ask;
+
+  // The sample of this family whatever its labels; the families of a job have one each.
+  static std::optional<double> Of(const Answer& answer, std::string_view family) {
+    for (const Sample& sample : answer.samples) {
+      if (sample.family == family) return sample.value;
+    }
+    return std::nullopt;
+  }
+  // The label `result` of backup_last_result.
+  static std::string Result(const Answer& answer) {
+    for (const Sample& sample : answer.samples) {
+      if (sample.family != "backup_last_result") continue;
+      for (const auto& [name, value] : sample.labels) {
+        if (name == "result") return value;
+      }
+    }
+    return "";
+  }
+
+ private:
+  ManualClock clock_later_{Instant{}};
+  World later_{io_.get_executor(), pool_, clock_later_, ""};
+};
+
+}  // namespace oppetid::agent
