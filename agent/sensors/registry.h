@@ -25,6 +25,7 @@ struct SensorType {
 // Sorted by name.
 std::span<const SensorType> SensorTypes();
 
+std::unique_ptr<Sensor> MakeActiveDirectorySensor(YamlMap& config, World& world);
 std::unique_ptr<Sensor> MakeCertificateSensor(YamlMap& config, World& world);
 std::unique_ptr<Sensor> MakeDnsSensor(YamlMap& config, World& world);
 std::unique_ptr<Sensor> MakeExecSensor(YamlMap& config, World& world);

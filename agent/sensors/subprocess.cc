@@ -271,10 +271,10 @@ struct Stream {
 // A running child. Its handlers keep it alive until it is reaped, also after it was abandoned.
 class Child : public std::enable_shared_from_this<Child> {
  public:
-  Child(const boost::asio::any_io_executor& executor, Started& started)
+  Child(const boost::asio::any_io_executor& executor, Started& started, size_t stdout_limit)
       : pid_(std::exchange(started.pid, 0)),
         exit_(executor, started.pidfd.Release()),
-        output_(executor, started.output.Release(), kMaxStdoutBytes),
+        output_(executor, started.output.Release(), stdout_limit),
         error_output_(executor, started.error_output.Release(), kMaxStderrBytes),
         over_(executor, boost::asio::steady_timer::time_point::max()),
         token_(std::move(started.token)) {}
@@ -381,7 +381,7 @@ boost::asio::awaitable<Finished> Subprocess::Run() {
     finished.fault = started->fault;
     co_return finished;
   }
-  const auto child = std::make_shared<Child>(world_.executor, *started);
+  const auto child = std::make_shared<Child>(world_.executor, *started, command_->stdout_limit);
   const Leash leash{child};
   child->Watch();
   while (!child->over()) {

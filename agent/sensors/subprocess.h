@@ -19,7 +19,8 @@
 
 namespace oppetid::agent {
 
-// Kept of a program's standard output; the rest is read and thrown away.
+// Kept of a program's standard output, unless its command says otherwise; the rest is read and
+// thrown away.
 inline constexpr size_t kMaxStdoutBytes = 64 * 1024;
 // Kept of its standard error: enough for one line for people.
 inline constexpr size_t kMaxStderrBytes = 4 * 1024;
@@ -28,6 +29,7 @@ struct Command {
   std::vector<std::string> argv;  // argv[0] is an absolute path
   // Added to PATH and LANG=C.UTF-8; the same name replaces ours.
   std::vector<std::pair<std::string, std::string>> environment;
+  size_t stdout_limit = kMaxStdoutBytes;
 };
 
 struct Finished {
@@ -36,7 +38,7 @@ struct Finished {
   int signal = 0;     // the signal that ended it, or 0
   std::string output;
   std::string error_output;
-  bool output_cut = false;  // there was more than kMaxStdoutBytes
+  bool output_cut = false;  // there was more than stdout_limit
 };
 
 // Why this file must not be run: somebody other than root and our own user could change what runs.
