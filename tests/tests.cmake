@@ -60,6 +60,15 @@ oppetid_test(scrape_test
   SOURCES tests/agent/sensors/exposition_parser_test.cc tests/agent/sensors/scrape_test.cc
   LIBS agent_sensors)
 
+oppetid_test(active_directory_test
+  SOURCES tests/agent/sensors/active_directory_test.cc tests/agent/sensors/ad_decode_test.cc
+          tests/agent/sensors/ad_judge_test.cc
+  LIBS agent_sensors agent_ad)
+add_dependencies(active_directory_test oppetid-ad-probe)
+# The drills with a real domain, in namespaces of its own. The first run on a machine provisions it.
+oppetid_test(ad_domain_test SOURCES tests/agent/sensors/ad_domain_test.cc LIBS agent_sensors)
+add_dependencies(ad_domain_test oppetid-ad-probe)
+
 oppetid_test(dns_test
   SOURCES tests/agent/sensors/dns_message_test.cc tests/agent/sensors/dns_test.cc
   LIBS agent_sensors)
@@ -135,6 +144,7 @@ if(OPPETID_FUZZ)
     target_link_libraries(${name} PRIVATE ${ARGN} oppetid_warnings)
     target_link_options(${name} PRIVATE -fsanitize=fuzzer)
   endfunction()
+  oppetid_fuzz(ad_fuzz tests/fuzz/ad_fuzz.cc agent_parsers)
   oppetid_fuzz(exposition_fuzz tests/fuzz/exposition_fuzz.cc agent_parsers)
   oppetid_fuzz(plugin_output_fuzz tests/fuzz/plugin_output_fuzz.cc agent_parsers)
   oppetid_fuzz(segment_fuzz tests/fuzz/segment_fuzz.cc agent_parsers)

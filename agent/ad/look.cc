@@ -10,10 +10,11 @@
 namespace oppetid::agent {
 namespace {
 
-constexpr size_t kMaxListed = 200;             // controllers of a forest
-constexpr size_t kMaxLocked = 2000;            // counted; more are "at least"
-constexpr size_t kMaxPolicies = 200;           // GPOs compared
-constexpr int64_t kDefaultTombstoneDays = 60;  // where the attribute is absent
+constexpr size_t kMaxListed = 200;              // controllers of a forest
+constexpr size_t kMaxLocked = 2000;             // counted; more are "at least"
+constexpr size_t kMaxPolicies = 200;            // GPOs compared
+constexpr int64_t kDefaultTombstoneDays = 60;   // where the attribute is absent
+constexpr int64_t kMaxTombstoneDays = 100'000;  // what Active Directory allows at most
 constexpr int64_t kUacDisabled = 0x2;
 constexpr int64_t kUacLocked = 0x10;
 constexpr int64_t kUacPasswordExpired = 0x800000;
@@ -87,8 +88,9 @@ void ReadDomain(Directory& directory, const AdControllerView& from, AdView& view
       "CN=Directory Service,CN=Windows NT,CN=Services," + from.configuration_context,
       LdapScope::kBase, "(objectClass=*)", {"tombstoneLifetime"});
   if (service.entries.empty()) return;
-  view.tombstone_days = ParseDecimal(service.entries.front().First("tombstonelifetime"))
-                            .value_or(kDefaultTombstoneDays);
+  const auto days = ParseDecimal(service.entries.front().First("tombstonelifetime"));
+  view.tombstone_days =
+      std::clamp<int64_t>(days.value_or(kDefaultTombstoneDays), 1, kMaxTombstoneDays);
 }
 
 AdAccount ReadAccount(Directory& directory, const std::string& domain, const std::string& name,

@@ -1,5 +1,6 @@
 #include "agent/ad/memory.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "agent/sensors/ad_decode.h"
@@ -19,17 +20,23 @@ std::vector<std::string_view> Words(std::string_view line) {
   return words;
 }
 
+// An instant that can be counted with, whatever the file says.
+Instant ToInstant(int64_t ms) {
+  constexpr int64_t kFarAhead = 253'402'300'799'000;  // the end of the year 9999
+  return FromUnixMillis(std::clamp<int64_t>(ms, 0, kFarAhead));
+}
+
 void ReadLine(std::string_view line, AdMemory& memory) {
   const auto words = Words(line);
-  if (words.size() < 3) return;
-  const auto number = ParseDecimal(words[2]);
+  if (words.size() < 2) return;
+  const auto number = words.size() > 2 ? ParseDecimal(words[2]) : std::nullopt;
   if (words[0] == "refused") {
     // Whatever else is damaged, this secret was refused.
     AdRefusal refusal;
     refusal.secret = words[1];
     refusal.code = number ? static_cast<uint32_t>(*number) : 0;
     const auto at = words.size() > 3 ? ParseDecimal(words[3]) : std::nullopt;
-    refusal.at = FromUnixMillis(at.value_or(0));
+    refusal.at = ToInstant(at.value_or(0));
     if (words.size() > 4) refusal.controller = words[4];
     memory.refusal = std::move(refusal);
   } else if (!number) {
@@ -37,7 +44,7 @@ void ReadLine(std::string_view line, AdMemory& memory) {
   } else if (words[0] == "usn" && memory.usn.size() < kMaxAdMemoryEntries) {
     memory.usn[std::string(words[1])] = *number;
   } else if (words[0] == "mismatched" && memory.mismatched.size() < kMaxAdMemoryEntries) {
-    memory.mismatched[std::string(words[1])] = FromUnixMillis(*number);
+    memory.mismatched[std::string(words[1])] = ToInstant(*number);
   }
 }
 
