@@ -13,7 +13,7 @@ constexpr auto kCounter = MetricType::kCounter;
 constexpr auto kFamilies = std::to_array<Family>({
     {"ad_accounts_locked", kGauge, "Accounts of the domain that are locked now.", "domain", false},
     {"ad_dc_advertises", kGauge, "1 when the controller advertises this role in its answer to an LDAP ping.", "domain,dc,flag", false},
-    {"ad_dc_clock_skew_seconds", kGauge, "Clock of the controller minus that of the asking host, by what its LDAP or Kerberos service says.", "domain,dc,source", false},
+    {"ad_dc_clock_skew_seconds", kGauge, "Clock of the controller minus that of the asking host, by what its LDAP, Kerberos or SNTP service says.", "domain,dc,source", false},
     // Untyped for its suffix, as process_count below.
     {"ad_dc_count", MetricType::kUntyped, "Controllers of the domain that the directory lists.", "domain", false},
     {"ad_dc_expected", kGauge, "Controllers that the domain should have.", "domain", false},

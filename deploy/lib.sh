@@ -20,6 +20,9 @@ run_packages=(openssl curl prometheus prometheus-alertmanager monitoring-plugins
 test_packages=(
   git python3 jq iproute2 iputils-ping clang-14 libclang-rt-14-dev llvm-14 nodejs npm
   prometheus-node-exporter sqlite3
+  # A real Active Directory (tests/support/samba_domain).
+  samba samba-ad-provision samba-dsdb-modules samba-vfs-modules winbind python3-samba krb5-user
+  ldap-utils bind9-dnsutils faketime libsasl2-modules-gssapi-mit libsmbclient
 )
 
 # need PACKAGE…: installs what is missing. No service is started and no unit enabled by it.

@@ -42,6 +42,7 @@ struct LdapLogon {
   bool ok = false;
   bool refused = false;  // the directory does not accept this account or its secret
   uint32_t code = 0;     // of a refusal
+  double seconds = 0;    // without waiting for others' logons
   std::string trouble;
 };
 

@@ -10,12 +10,14 @@
 namespace oppetid::agent {
 namespace {
 
+State OfLimit(int64_t value, const AdLimit& limit) {
+  if (limit.critical != 0 && value > limit.critical) return State::kCritical;
+  return limit.warning != 0 && value > limit.warning ? State::kWarning : State::kOk;
+}
+
 void JudgeLimit(Findings& findings, int64_t value, const AdLimit& limit, const std::string& text) {
-  if (limit.critical != 0 && value > limit.critical) {
-    findings.Add(State::kCritical, text);
-  } else if (limit.warning != 0 && value > limit.warning) {
-    findings.Add(State::kWarning, text);
-  }
+  const State state = OfLimit(value, limit);
+  if (state != State::kOk) findings.Add(state, text);
 }
 
 // The same for what runs out.
@@ -42,6 +44,7 @@ constexpr Service kServices[] = {
     {"rootdse", "LDAP", true},      {"ldap_ping", "the domain over LDAP", true},
     {"kerberos", "Kerberos", true}, {"dns", "DNS", true},
     {"smb", "SMB", true},           {"tls", "LDAPS", false},
+    {"sntp", "SNTP", false},
 };
 
 bool AnswersAnything(const AdControllerView& controller) {
@@ -124,12 +127,11 @@ void JudgeRoles(const AdView& view, Findings& findings) {
   if (up > 0 && !any_catalog) findings.Add(State::kCritical, "no global catalogue is ready");
 }
 
-// How far a controller's clock is off ours: the greater of what two protocols say.
+// How far a controller's clock is off ours: the greatest of what its services say.
 std::optional<Millis> SkewOf(const AdControllerView& controller) {
   std::optional<Millis> skew = controller.ldap_skew;
-  if (controller.kerberos_skew &&
-      (!skew || std::chrono::abs(*controller.kerberos_skew) > std::chrono::abs(*skew))) {
-    skew = controller.kerberos_skew;
+  for (const auto& other : {controller.kerberos_skew, controller.sntp_skew}) {
+    if (other && (!skew || std::chrono::abs(*other) > std::chrono::abs(*skew))) skew = other;
   }
   return skew;
 }
@@ -204,7 +206,7 @@ void JudgeLogon(const AdView& view, Findings& findings) {
 
 void JudgeListed(const AdOptions& options, const AdView& view, AdMemory& memory,
                  Findings& findings) {
-  if (!view.listed) return;
+  if (!view.listed || !options.Asks("directory")) return;
   const auto count = static_cast<int64_t>(view.listed->size());
   const int64_t expected =
       options.expected != 0 ? options.expected : static_cast<int64_t>(options.controllers.size());
@@ -272,26 +274,38 @@ void JudgeDomainAges(const AdOptions& options, const AdView& view, Findings& fin
 
 // --- Replication --------------------------------------------------------------------------------
 
-void JudgeLink(const AdOptions& options, const AdView& view, const AdControllerView& controller,
-               const ReplicationLink& link, Findings& findings) {
+struct LinkVerdict {
+  State state = State::kOk;
+  std::string text;
+};
+
+LinkVerdict JudgeLink(const AdOptions& options, const AdView& view,
+                      const AdControllerView& controller, const ReplicationLink& link) {
   const AdListed* partner = ListedByGuid(view, link.source);
   std::string text = controller.name + " from " + (partner ? partner->name : "unlisted") + ": ";
   const auto age = LinkAge(controller, link);
   text += age ? "no success for " + FormatDuration(std::chrono::floor<std::chrono::seconds>(*age))
               : "never a success";
   if (link.result != 0) text += ", " + ReplicationResultText(link.result);
+  State state = State::kOk;
   if (age) {
-    JudgeLimit(findings, age->count(), options.limit(AdLimitName::kReplicationAge), text);
-    if (view.tombstone_days.value_or(0) > 0) {
-      JudgeLimit(findings, age->count() * 100 / (*view.tombstone_days * kDayMs),
-                 options.limit(AdLimitName::kTombstone), text + ", near the tombstone lifetime");
-    }
+    state = OfLimit(age->count(), options.limit(AdLimitName::kReplicationAge));
+    const int64_t lifetime = view.tombstone_days.value_or(0) * kDayMs;
+    const State tombstone = lifetime == 0 ? State::kOk
+                                          : OfLimit(age->count() * 100 / lifetime,
+                                                    options.limit(AdLimitName::kTombstone));
+    if (tombstone != State::kOk) text += ", near the tombstone lifetime";
+    state = Worse(state, tombstone);
   }
   // Just after a recovery the count still stands, with a good result.
   const AdLimit& failures = options.limit(AdLimitName::kReplicationFailures);
-  if (link.result == 0) return;
-  JudgeLimit(findings, link.failures,
-             {failures.warning - 1, std::max<int64_t>(0, failures.critical - 1)}, text);
+  if (link.result != 0 && failures.warning != 0 && link.failures >= failures.warning) {
+    state = Worse(state, State::kWarning);
+  }
+  if (link.result != 0 && failures.critical != 0 && link.failures >= failures.critical) {
+    state = Worse(state, State::kCritical);
+  }
+  return {state, std::move(text)};
 }
 
 void JudgeReplication(const AdOptions& options, const AdView& view, Findings& findings) {
@@ -304,13 +318,20 @@ void JudgeReplication(const AdOptions& options, const AdView& view, Findings& fi
                                         "partner)");
       continue;
     }
+    // Naming contexts mostly fail together: of each partner the worst one is told.
+    std::map<std::string, LinkVerdict> worst;
     for (const AdContext& context : controller.links) {
       if (context.links.empty() && IsReplicated(view, context.name)) {
         findings.Add(State::kCritical, controller.name + " has no partner for " + context.name);
       }
       for (const ReplicationLink& link : context.links) {
-        JudgeLink(options, view, controller, link, findings);
+        LinkVerdict verdict = JudgeLink(options, view, controller, link);
+        LinkVerdict& known = worst[link.source];
+        if (Severity(verdict.state) > Severity(known.state)) known = std::move(verdict);
       }
+    }
+    for (const auto& [source, verdict] : worst) {
+      if (verdict.state != State::kOk) findings.Add(verdict.state, verdict.text);
     }
   }
 }

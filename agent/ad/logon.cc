@@ -68,7 +68,11 @@ std::string RealmOf(const std::string& domain) {
 
 LogonGate::LogonGate(const AdOptions& options, const Clock& clock, AdMemory& memory,
                      std::function<std::string(const AdMemory&)> save)
-    : options_(options), clock_(clock), memory_(memory), save_(std::move(save)) {}
+    : options_(options),
+      clock_(clock),
+      memory_(memory),
+      save_(std::move(save)),
+      until_(Within(std::chrono::milliseconds(options.budget_ms / 2))) {}
 
 void LogonGate::Prepare() {
   const std::lock_guard lock(mutex_);
@@ -157,9 +161,15 @@ LdapLogon LogonGate::LogOn(Directory& directory, const std::string& controller) 
     logon.trouble = closed_;
     return logon;
   }
+  if (MillisLeft(until_) == 0) {
+    logon.trouble = "no time left for a logon";
+    return logon;
+  }
+  const Stopwatch watch;
   logon = kerberos()
               ? directory.LogOnWithTicket()
               : directory.LogOnWithPassword(options_.account + "@" + options_.domain, password_);
+  logon.seconds = watch.seconds();
   if (logon.refused) {
     Refuse(logon.code, controller);
     logon.trouble = closed_;

@@ -41,6 +41,7 @@ class LogonGate {
   const Clock& clock_;
   AdMemory& memory_;
   std::function<std::string(const AdMemory&)> save_;
+  AdDeadline until_;  // no logon starts later: each takes its time after the others
   mutable std::mutex mutex_;
   std::string secret_;  // its version
   std::string password_;

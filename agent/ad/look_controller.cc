@@ -24,9 +24,9 @@ AdDeadline Patience(const AdOptions& options) {
 // Asks the directory once, measured.
 LdapResult Probe(Directory& directory, const std::string& filter,
                  const std::vector<std::string>& attributes, AdProbe& probe) {
-  const auto start = std::chrono::steady_clock::now();
+  const Stopwatch watch;
   LdapResult result = directory.Search("", LdapScope::kBase, filter, attributes);
-  probe.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  probe.seconds = watch.seconds();
   probe.trouble = result.trouble;
   if (probe.trouble.empty() && result.entries.empty()) probe.trouble = "an empty answer";
   probe.ok = probe.trouble.empty();
@@ -143,10 +143,9 @@ void LookAtLdap(const AdOptions& options, const AdController& controller, const 
     if (directory == nullptr) return;
     view.probes["bind"].ok = true;
   } else if (gate != nullptr) {
-    const auto start = std::chrono::steady_clock::now();
     const LdapLogon logon = gate->LogOn(*directory, controller.name);
     AdProbe& bind = view.probes["bind"];
-    bind.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    bind.seconds = logon.seconds;
     bind.ok = logon.ok;
     bind.trouble = logon.trouble;
     if (!logon.ok) return;
@@ -171,7 +170,7 @@ void LookAtTls(const AdOptions& options, const AdController& controller, const A
 
 void LookAtDns(const AdOptions& options, const AdAddress& address, AdControllerView& view) {
   AdProbe& probe = view.probes["dns"];
-  const auto start = std::chrono::steady_clock::now();
+  const Stopwatch watch;
   for (const std::string_view record : kAdRecords) {
     const std::string name = std::string(record) + "." + options.domain;
     auto targets = AskServers(address, name, Patience(options), probe.trouble);
@@ -179,8 +178,7 @@ void LookAtDns(const AdOptions& options, const AdAddress& address, AdControllerV
     view.records[std::string(record)] = std::move(*targets);
   }
   probe.ok = view.records.size() == std::size(kAdRecords);
-  probe.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() /
-                  static_cast<double>(std::max<size_t>(view.records.size(), 1));
+  probe.seconds = watch.seconds() / static_cast<double>(std::max<size_t>(view.records.size(), 1));
 }
 
 }  // namespace
@@ -220,6 +218,11 @@ SeenController LookAtController(const AdOptions& options, const AdController& co
     under_way.push_back(
         std::async(std::launch::async, [&] { smb = ProbeSmb(address, Patience(options)); }));
   }
+  SntpSeen sntp;
+  if (options.Asks("sntp")) {
+    under_way.push_back(
+        std::async(std::launch::async, [&] { sntp = ProbeSntp(address, Patience(options)); }));
+  }
   LookAtLdap(options, controller, clock, gate, seen);
   for (auto& one : under_way) one.wait();
   if (options.Asks("services")) {
@@ -227,6 +230,10 @@ SeenController LookAtController(const AdOptions& options, const AdController& co
     view.kerberos_error = kerberos.error;
     view.kerberos_skew = kerberos.skew;
     view.probes["smb"] = smb;
+  }
+  if (options.Asks("sntp")) {
+    view.probes["sntp"] = sntp.probe;
+    view.sntp_skew = sntp.skew;
   }
   view.probes.insert(tls.probes.begin(), tls.probes.end());
   view.certificates = std::move(tls.certificates);

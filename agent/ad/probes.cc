@@ -20,6 +20,7 @@ namespace {
 
 constexpr uint16_t kKerberosPort = 88;
 constexpr uint16_t kDnsPort = 53;
+constexpr uint16_t kSntpPort = 123;
 constexpr uint16_t kSmbPort = 445;
 constexpr size_t kMaxDatagram = 65'535;
 constexpr size_t kMaxKerberosReply = 65'536;  // over TCP; an error has 200 bytes
@@ -27,16 +28,6 @@ constexpr auto kDatagramPatience = std::chrono::milliseconds(1000);  // then it 
 constexpr int kDatagramAttempts = 2;
 
 AdDeadline Sooner(AdDeadline until) { return std::min(until, Within(kDatagramPatience)); }
-
-class Stopwatch {
- public:
-  double seconds() const {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
-  }
-
- private:
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-};
 
 std::string ExchangeOverTcp(const AdAddress& address, const std::string& request, AdDeadline until,
                             std::string& trouble) {
@@ -191,6 +182,28 @@ std::optional<bool> AskAlias(const AdAddress& address, const std::string& name, 
   return std::any_of(reply->answers.begin(), reply->answers.end(), [](const DnsRecord& record) {
     return record.type == static_cast<uint16_t>(DnsType::kCname);
   });
+}
+
+SntpSeen ProbeSntp(const AdAddress& address, AdDeadline until) {
+  SntpSeen seen;
+  std::random_device random;
+  const uint64_t cookie = static_cast<uint64_t>(random()) << 32 | random();
+  const SystemClock clock;
+  const Stopwatch watch;
+  const Instant asked = clock.Now();
+  const std::string bytes =
+      ExchangeOverUdp(address, kSntpPort, BuildSntpRequest(cookie), until, seen.probe.trouble);
+  const Instant answered = clock.Now();
+  seen.probe.seconds = watch.seconds();
+  if (bytes.empty()) return seen;
+  const auto time = ParseSntpReply(bytes, cookie);
+  if (!time) {
+    seen.probe.trouble = "no time in its answer, or not a synchronised one";
+    return seen;
+  }
+  seen.probe.ok = true;
+  seen.skew = *time - (asked + (answered - asked) / 2);
+  return seen;
 }
 
 AdProbe ProbeSmb(const AdAddress& address, AdDeadline until) {

@@ -1,4 +1,5 @@
-// The questions to a controller's services that need no account: Kerberos, DNS, SMB, TLS.
+// The questions to a controller's services that need no account: Kerberos, DNS, SMB, SNTP,
+// TLS.
 //
 // Threading: each call blocks its own thread, at most until its deadline.
 #pragma once
@@ -28,6 +29,12 @@ std::optional<std::vector<std::string>> AskServers(const AdAddress& address,
                                                    std::string& trouble);
 std::optional<bool> AskAlias(const AdAddress& address, const std::string& name, AdDeadline until,
                              std::string& trouble);
+
+struct SntpSeen {
+  AdProbe probe;
+  std::optional<Millis> skew;
+};
+SntpSeen ProbeSntp(const AdAddress& address, AdDeadline until);
 
 AdProbe ProbeSmb(const AdAddress& address, AdDeadline until);
 

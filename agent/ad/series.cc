@@ -51,14 +51,8 @@ class Series {
 
 double InSeconds(Millis time) { return std::chrono::duration<double>(time).count(); }
 
-void AddServices(const AdControllerView& controller, Series& series) {
+void AddRoot(const AdControllerView& controller, Series& series) {
   const std::string& dc = controller.name;
-  for (const auto& [name, probe] : controller.probes) {
-    series.Add("ad_probe_success", {{"dc", dc}, {"probe", name}}, probe.ok ? 1 : 0);
-    if (probe.ok) {
-      series.Add("ad_probe_duration_seconds", {{"dc", dc}, {"probe", name}}, probe.seconds);
-    }
-  }
   if (controller.synchronized) {
     series.Add("ad_dc_synchronized", {{"dc", dc}}, *controller.synchronized ? 1 : 0);
   }
@@ -92,19 +86,49 @@ void AddServices(const AdControllerView& controller, Series& series) {
   if (controller.kerberos_error) {
     series.Add("ad_kerberos_error_code", {{"dc", dc}}, *controller.kerberos_error);
   }
+}
+
+void AddCertificates(const AdControllerView& controller, Series& series) {
   for (const AdCertificate& certificate : controller.certificates) {
-    const LabelList labels = {{"dc", dc}, {"port", std::to_string(certificate.port)}};
+    const LabelList labels = {{"dc", controller.name}, {"port", std::to_string(certificate.port)}};
     series.Add("ad_tls_certificate_expiry_timestamp_seconds", labels,
                static_cast<double>(ToUnixMillis(certificate.expiry) / 1000));
     series.Add("ad_tls_certificate_trusted", labels, certificate.trouble.empty() ? 1 : 0);
   }
+}
+
+void AddShares(const AdControllerView& controller, Series& series) {
   for (const auto& [share, probe] : controller.shares) {
-    series.Add("ad_share_accessible", {{"dc", dc}, {"share", share}}, probe.ok ? 1 : 0);
+    series.Add("ad_share_accessible", {{"dc", controller.name}, {"share", share}},
+               probe.ok ? 1 : 0);
   }
   if (controller.gpo_mismatches) {
-    series.Add("ad_gpo_version_mismatch", {{"dc", dc}},
+    series.Add("ad_gpo_version_mismatch", {{"dc", controller.name}},
                static_cast<double>(*controller.gpo_mismatches));
   }
+}
+
+void AddServices(const AdOptions& options, const AdControllerView& controller, Series& series) {
+  const std::string& dc = controller.name;
+  // A series belongs to one part, so that two checks of one domain never give the same one.
+  for (const auto& [name, probe] : controller.probes) {
+    const char* part = name == "dns"    ? "dns"
+                       : name == "tls"  ? "certificates"
+                       : name == "sntp" ? "sntp"
+                                        : "services";
+    if (!options.Asks(part)) continue;
+    series.Add("ad_probe_success", {{"dc", dc}, {"probe", name}}, probe.ok ? 1 : 0);
+    if (probe.ok) {
+      series.Add("ad_probe_duration_seconds", {{"dc", dc}, {"probe", name}}, probe.seconds);
+    }
+  }
+  if (options.Asks("services")) AddRoot(controller, series);
+  if (options.Asks("sntp") && controller.sntp_skew) {
+    series.Add("ad_dc_clock_skew_seconds", {{"dc", dc}, {"source", "sntp"}},
+               InSeconds(*controller.sntp_skew));
+  }
+  if (options.Asks("certificates")) AddCertificates(controller, series);
+  if (options.Asks("shares")) AddShares(controller, series);
 }
 
 void AddNames(const AdView& view, Series& series) {
@@ -161,6 +185,9 @@ void AddReplication(const AdView& view, Series& series) {
     }
   }
   if (worst) series.Add("ad_replication_tombstone_ratio", {}, *worst);
+  if (view.tombstone_days) {
+    series.Add("ad_tombstone_lifetime_days", {}, static_cast<double>(*view.tombstone_days));
+  }
 }
 
 void AddOwners(const AdView& view, Series& series) {
@@ -190,6 +217,7 @@ void AddOwners(const AdView& view, Series& series) {
 }
 
 void AddDomain(const AdOptions& options, const AdView& view, Series& series) {
+  AddOwners(view, series);
   if (view.listed) {
     series.Add("ad_dc_count", {}, static_cast<double>(view.listed->size()));
     for (const AdListed& listed : *view.listed) {
@@ -208,10 +236,10 @@ void AddDomain(const AdOptions& options, const AdView& view, Series& series) {
   if (view.krbtgt_set) {
     series.Add("ad_krbtgt_password_age_seconds", {}, InSeconds(view.now - *view.krbtgt_set));
   }
-  if (view.tombstone_days) {
-    series.Add("ad_tombstone_lifetime_days", {}, static_cast<double>(*view.tombstone_days));
-  }
   if (view.rid_pool_used) series.Add("ad_rid_pool_used_ratio", {}, *view.rid_pool_used);
+}
+
+void AddAccounts(const AdOptions& options, const AdView& view, Series& series) {
   if (view.locked_accounts) {
     series.Add("ad_accounts_locked", {}, static_cast<double>(*view.locked_accounts));
   }
@@ -234,11 +262,13 @@ void AddDomain(const AdOptions& options, const AdView& view, Series& series) {
 
 std::string SeriesOfDomain(const AdOptions& options, const AdView& view) {
   Series series(options.domain);
-  for (const AdControllerView& controller : view.controllers) AddServices(controller, series);
-  AddNames(view, series);
-  AddReplication(view, series);
-  AddOwners(view, series);
-  AddDomain(options, view, series);
+  for (const AdControllerView& controller : view.controllers) {
+    AddServices(options, controller, series);
+  }
+  if (options.Asks("dns")) AddNames(view, series);
+  if (options.Asks("replication")) AddReplication(view, series);
+  if (options.Asks("directory")) AddDomain(options, view, series);
+  if (options.Asks("accounts")) AddAccounts(options, view, series);
   return series.Take();
 }
 

@@ -5,26 +5,30 @@
 #include <samba-4.0/libsmbclient.h>
 
 #include <cerrno>
-#include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <system_error>
+
+#include "agent/ad/socket.h"
 
 namespace oppetid::agent {
 
 // The functions of libsmbclient that we use, as its header declares them.
 struct Shares::Library {
 #define OPPETID_SMB(name) decltype(&::name) name = nullptr;
-#define OPPETID_SMB_ALL(X)                                                                         \
-  X(smbc_new_context)                                                                              \
-  X(smbc_init_context)                                                                             \
-  X(smbc_free_context)                                                                             \
-  X(smbc_setTimeout) X(smbc_setDebug) X(smbc_setOptionUserData) X(smbc_getOptionUserData)          \
-      X(smbc_setFunctionAuthDataWithContext) X(smbc_setOptionUseKerberos)                          \
-          X(smbc_setOptionFallbackAfterKerberos) X(smbc_setOptionNoAutoAnonymousLogin)             \
-              X(smbc_setOptionDebugToStderr) X(smbc_getFunctionOpendir) X(smbc_getFunctionReaddir) \
-                  X(smbc_getFunctionClosedir) X(smbc_getFunctionOpen) X(smbc_getFunctionRead)      \
-                      X(smbc_getFunctionClose)
+#define OPPETID_SMB_ALL(X)                                                                  \
+  X(smbc_new_context)                                                                       \
+  X(smbc_init_context)                                                                      \
+  X(smbc_free_context)                                                                      \
+  X(smbc_setTimeout)                                                                        \
+  X(smbc_setDebug)                                                                          \
+  X(smbc_setOptionUserData)                                                                 \
+  X(smbc_getOptionUserData)                                                                 \
+  X(smbc_setFunctionAuthDataWithContext)                                                    \
+  X(smbc_setOptionUseKerberos) X(smbc_setOptionFallbackAfterKerberos)                       \
+      X(smbc_setOptionNoAutoAnonymousLogin) X(smbc_setOptionDebugToStderr)                  \
+          X(smbc_getFunctionOpendir) X(smbc_getFunctionReaddir) X(smbc_getFunctionClosedir) \
+              X(smbc_getFunctionOpen) X(smbc_getFunctionRead) X(smbc_getFunctionClose)
   OPPETID_SMB_ALL(OPPETID_SMB)
 #undef OPPETID_SMB
 
@@ -115,7 +119,7 @@ std::unique_ptr<Shares> Shares::Load(ShareCredentials credentials, Millis timeou
 AdProbe Shares::List(const std::string& url, bool may_be_empty) {
   AdProbe probe;
   const Library& library = *library_;
-  const auto start = std::chrono::steady_clock::now();
+  const Stopwatch watch;
   SMBCFILE* directory =
       library.smbc_getFunctionOpendir(library.context)(library.context, url.c_str());
   if (directory == nullptr) {
@@ -131,7 +135,7 @@ AdProbe Shares::List(const std::string& url, bool may_be_empty) {
     if (entries < kEnough && !may_be_empty) probe.trouble = "empty";
   }
   probe.ok = probe.trouble.empty();
-  probe.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  probe.seconds = watch.seconds();
   return probe;
 }
 

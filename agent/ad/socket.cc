@@ -12,6 +12,8 @@
 #include <cstring>
 #include <system_error>
 
+#include "common/clock.h"
+
 namespace oppetid::agent {
 namespace {
 
@@ -31,10 +33,15 @@ bool Await(int fd, short events, AdDeadline until) {
 
 }  // namespace
 
+AdDeadline Within(std::chrono::milliseconds time) { return SystemClock().SteadyNow() + time; }
+
 int MillisLeft(AdDeadline until) {
-  const auto left =
-      std::chrono::ceil<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - SystemClock().SteadyNow());
   return static_cast<int>(std::clamp<int64_t>(left.count(), 0, 3'600'000));
+}
+
+double Stopwatch::seconds() const {
+  return std::chrono::duration<double>(SystemClock().SteadyNow() - start_).count();
 }
 
 std::vector<AdAddress> ResolveAddresses(const std::string& name, std::string& trouble) {

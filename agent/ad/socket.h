@@ -14,11 +14,19 @@ namespace oppetid::agent {
 
 using AdDeadline = std::chrono::steady_clock::time_point;
 
-inline AdDeadline Within(std::chrono::milliseconds time) {
-  return std::chrono::steady_clock::now() + time;
-}
+AdDeadline Within(std::chrono::milliseconds time);
 // For poll(2): at least 0.
 int MillisLeft(AdDeadline until);
+
+// How long something took.
+class Stopwatch {
+ public:
+  Stopwatch() : start_(Within(std::chrono::milliseconds(0))) {}
+  double seconds() const;
+
+ private:
+  AdDeadline start_;
+};
 
 // An address without a port.
 struct AdAddress {

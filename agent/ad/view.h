@@ -38,10 +38,11 @@ struct AdContext {
 struct AdControllerView {
   std::string name;
   std::string unresolved;  // why its name has no address; nothing else is known then
-  // By name: rootdse, ldap_ping, bind, kerberos, dns, smb, tls. Only what was asked.
+  // By name: rootdse, ldap_ping, bind, kerberos, dns, smb, sntp, tls. Only what was asked.
   std::map<std::string, AdProbe> probes;
   std::optional<Millis> ldap_skew;  // its clock minus ours
   std::optional<Millis> kerberos_skew;
+  std::optional<Millis> sntp_skew;
   std::optional<Instant> directory_time;  // its clock when the links were read
   std::optional<bool> synchronized;
   std::optional<bool> catalog_ready;

@@ -174,9 +174,10 @@ void ReadParts(YamlMap& config, AdOptions& options) {
   options.parts = config.Strings("parts");
   const bool logs_on = HasLogon(options);
   if (!config.Has("parts")) {
-    for (const std::string_view part : kAdParts) {
-      if (!logs_on && options.parts.size() == kAdPartsWithoutAccount) break;
-      if (part == "shares" && options.account.empty()) break;
+    for (size_t i = 0; i < kAdParts.size(); ++i) {
+      const std::string_view part = kAdParts[i];
+      if (!logs_on && i >= kAdPartsWithoutAccount) break;
+      if (part == "sntp" || (part == "shares" && options.account.empty())) continue;
       options.parts.emplace_back(part);
     }
   }

@@ -6,6 +6,7 @@
 namespace oppetid::agent {
 namespace {
 
+constexpr size_t kSntpBytes = 48;
 constexpr int64_t kTicksPerMilli = 10'000;
 constexpr int64_t kUnixOf1601 = -11'644'473'600;  // seconds from 1970 back to 1601
 constexpr int64_t kLastYearSeconds = 253'402'300'799 - kUnixOf1601;  // the end of the year 9999
@@ -178,6 +179,36 @@ std::optional<uint32_t> DecodeLdapPing(std::string_view blob) {
   const uint32_t opcode = ReadU32(blob, 0) & 0xFFFF;
   if (opcode != kResponseEx && opcode != kUserUnknownEx) return std::nullopt;
   return ReadU32(blob, 4);
+}
+
+std::string BuildSntpRequest(uint64_t cookie) {
+  constexpr char kVersion4Client = 0x23;
+  std::string request(kSntpBytes, '\0');
+  request[0] = kVersion4Client;
+  for (size_t i = 0; i < 8; ++i) {
+    request[kSntpBytes - 1 - i] = static_cast<char>(cookie >> (8 * i) & 0xFF);
+  }
+  return request;
+}
+
+std::optional<Instant> ParseSntpReply(std::string_view reply, uint64_t cookie) {
+  constexpr int kServerMode = 4;
+  constexpr int64_t kUnixOf1900 = 2'208'988'800;
+  if (reply.size() < kSntpBytes) return std::nullopt;
+  const auto big_endian = [reply](size_t at) {
+    uint64_t value = 0;
+    for (size_t i = at; i < at + 8; ++i) value = value << 8 | static_cast<uint8_t>(reply[i]);
+    return value;
+  };
+  const auto stratum = static_cast<uint8_t>(reply[1]);
+  const uint64_t time = big_endian(40);
+  if ((reply[0] & 7) != kServerMode || stratum == 0 || stratum > 15) return std::nullopt;
+  if (big_endian(24) != cookie || time == 0) return std::nullopt;
+  // The first era ends in 2036; what looks like the past of 1968 is the second.
+  int64_t seconds = static_cast<int64_t>(time >> 32);
+  if ((seconds & 0x8000'0000) == 0) seconds += int64_t{1} << 32;
+  const auto fraction = static_cast<int64_t>((time & 0xFFFF'FFFF) * 1000 >> 32);
+  return FromUnixMillis((seconds - kUnixOf1900) * 1000 + fraction);
 }
 
 std::optional<double> RidPoolUsed(std::string_view digits) {

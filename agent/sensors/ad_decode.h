@@ -1,5 +1,5 @@
 // What Active Directory says in its own binary and textual forms, decoded: times, GUIDs, the state
-// of a replication link, the answer to an LDAP ping, why a logon was refused.
+// of a replication link, the answer to an LDAP ping or to SNTP, why a logon was refused.
 //
 // Pure functions, safe from any thread. Every byte may come from a hostile server: all reading is
 // bounded, and what is too short or out of range is nullopt, never a guess.
@@ -55,6 +55,11 @@ inline constexpr uint32_t kAdvertisesDs = 1U << 4;
 inline constexpr uint32_t kAdvertisesKdc = 1U << 5;
 inline constexpr uint32_t kAdvertisesTime = 1U << 6;
 inline constexpr uint32_t kAdvertisesWritable = 1U << 8;
+
+// A request of SNTP (RFC 4330) with this cookie in place of our time, which no reply needs; and a
+// server's time out of its reply, nullopt when that is none, or none to this cookie.
+std::string BuildSntpRequest(uint64_t cookie);
+std::optional<Instant> ParseSntpReply(std::string_view reply, uint64_t cookie);
 
 // rIDAvailablePool: the next RID in the lower half, the last one in the upper; the share used.
 std::optional<double> RidPoolUsed(std::string_view digits);

@@ -63,18 +63,19 @@ inline constexpr std::array<AdLimitRule, 12> kAdLimits = {{
     {"machine_password_age", AdLimitKind::kDuration, {60 * kDayMs, 0}},
     {"password_expiry", AdLimitKind::kDuration, {14 * kDayMs, 0}},
     {"replication_age", AdLimitKind::kDuration, {kHourMs, kDayMs}},
-    {"replication_failures", AdLimitKind::kNumber, {3, 10}},
+    // Counted towards warning only: it is the age that tells how far apart the databases are.
+    {"replication_failures", AdLimitKind::kNumber, {3, 0}},
     {"response", AdLimitKind::kDuration, {kSecondMs, 0}},
     {"rid_pool", AdLimitKind::kPercent, {80, 95}},
     // Of the tombstone lifetime, after which a partner must never replicate again.
     {"tombstone", AdLimitKind::kPercent, {25, 50}},
 }};
 
-// What can be asked. `services` (ports, rootDSE, Kerberos, SMB, clocks) needs no account, and
-// neither do `dns` and `certificates`.
-inline constexpr std::array<std::string_view, 7> kAdParts = {
-    "services", "dns", "certificates", "directory", "replication", "accounts", "shares"};
-inline constexpr size_t kAdPartsWithoutAccount = 3;  // the first ones
+// What can be asked. The first ones (ports, rootDSE, Kerberos, SMB, clocks …) need no account;
+// `sntp` must be asked for, since Samba has no time service.
+inline constexpr std::array<std::string_view, 8> kAdParts = {
+    "services", "dns", "certificates", "sntp", "directory", "replication", "accounts", "shares"};
+inline constexpr size_t kAdPartsWithoutAccount = 4;
 
 struct AdOptions {
   AdOptions();

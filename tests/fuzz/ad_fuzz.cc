@@ -63,6 +63,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     case 2:
       (void)DecodeLdapPing(input);
       (void)FormatGuid(input);
+      if (const auto time = ParseSntpReply(input, 0)) {
+        OPPETID_CHECK(oppetid::FormatInstant(*time).size() >= 24, "an instant can be written");
+      }
       break;
     case 3:
       if (const auto reply = ParseKerberosReply(input)) {

@@ -1,9 +1,11 @@
 // The sensor's keys, and what it says where there is no domain. The drills with a real one stand in
 // ad_domain_test.cc.
-#include <sys/stat.h>
-
 #include <fstream>
+#include <set>
+#include <sstream>
 
+#include "agent/sensors/exposition_parser.h"
+#include "agent/sensors/series_filter.h"
 #include "tests/support/sensor_fixture.h"
 #include "tests/support/temp_dir.h"
 
@@ -91,6 +93,55 @@ TEST_F(ActiveDirectoryTest, AMissingSecretIsUnknownAndTheRestIsStillSeen) {
           directory.path() + "/memory}");
   EXPECT_EQ(answer.state, State::kCritical);
   EXPECT_THAT(answer.text, HasSubstr("cannot read /nowhere/password: No such file"));
+}
+
+// --- A domain of Windows controllers ------------------------------------------------------------
+
+TEST_F(ActiveDirectoryTest, WhatWindowsExporterGivesOnAController) {
+  std::ostringstream text;
+  text << std::ifstream(OPPETID_SOURCE_DIR "/tests/testdata/windows_exporter_dc.txt").rdbuf();
+  ExpositionParser parser(text.str());
+  ExpositionSeries series;
+  std::set<std::string> collectors;
+  size_t count = 0;
+  while (parser.Next(series)) {
+    ++count;
+    for (const char* name : {"ad", "cs", "dns", "logical_disk", "os", "service"}) {
+      if (series.name.starts_with(std::string("windows_") + name + "_")) collectors.insert(name);
+    }
+  }
+  EXPECT_EQ(parser.invalid_lines(), 0U);
+  EXPECT_EQ(count, 137U);
+  EXPECT_THAT(collectors, ElementsAre("ad", "cs", "dns", "logical_disk", "os", "service"));
+}
+
+TEST_F(ActiveDirectoryTest, TheExampleForWindowsKeepsWhatMattersOfIt) {
+  std::ostringstream example;
+  example << std::ifstream(OPPETID_SOURCE_DIR "/deploy/agent.windows-domain.yaml").rdbuf();
+  std::ostringstream text;
+  text << std::ifstream(OPPETID_SOURCE_DIR "/tests/testdata/windows_exporter_dc.txt").rdbuf();
+  Faults faults("agent.windows-domain.yaml");
+  const Yaml root = ParseYaml(example.str(), faults);
+  YamlMap map(root, faults);
+  std::set<std::string> kept;
+  int scrapes = 0;
+  for (YamlMap& check : map.Maps("checks")) {
+    if (check.RequiredString("sensor") != "scrape") continue;
+    ++scrapes;
+    SeriesFilter filter;
+    filter.keep = ReadPatterns(check, "keep");
+    filter.limit = 1000;
+    for (const Sample& sample : filter.Read(text.str()).series) kept.insert(sample.family);
+  }
+  EXPECT_EQ(scrapes, 2);
+  EXPECT_THAT(faults.lines(), IsEmpty());
+  for (const char* name :
+       {"windows_ad_replication_pending_synchronizations", "windows_ad_ldap_last_bind_time_seconds",
+        "windows_dns_recursive_query_failures_total", "windows_logical_disk_free_bytes",
+        "windows_service_state", "windows_os_info", "windows_cs_hostname"}) {
+    EXPECT_TRUE(kept.contains(name)) << name;
+  }
+  EXPECT_FALSE(kept.contains("windows_ad_directory_operations_total"));
 }
 
 }  // namespace

@@ -90,6 +90,29 @@ TEST(AdDecode, Times) {
   }
 }
 
+TEST(AdDecode, TimesOfSntp) {
+  const std::string request = BuildSntpRequest(0x0102030405060708);
+  EXPECT_EQ(request.size(), 48U);
+  std::string reply = request;
+  reply[0] = 0x24;
+  reply[1] = 2;
+  reply.replace(24, 8, request.substr(40));
+  reply.replace(40, 8, std::string("\xee\xad\x11\x00\x80\x00\x00\x00", 8));
+  EXPECT_EQ(ParseSntpReply(reply, 0x0102030405060708),
+            FromUnixMillis((0xeead1100 - 2'208'988'800) * 1000 + 500));
+  EXPECT_FALSE(ParseSntpReply(reply, 1)) << "somebody else's";
+  EXPECT_FALSE(ParseSntpReply(reply.substr(1), 0x0102030405060708));
+  EXPECT_FALSE(ParseSntpReply(request, 0x0102030405060708)) << "a client's";
+  reply[1] = 16;
+  EXPECT_FALSE(ParseSntpReply(reply, 0x0102030405060708)) << "not synchronised";
+  // After 2036 the seconds begin anew.
+  reply[1] = 2;
+  reply[40] = 0;
+  EXPECT_EQ(ParseSntpReply(reply, 0x0102030405060708).value().time_since_epoch() /
+                std::chrono::hours(24 * 365),
+            66);
+}
+
 TEST(AdDecode, SmallThings) {
   EXPECT_EQ(
       FormatGuid(std::string("\x96\x3a\x80\x5b\xb3\xe5\x9c\x46\x8e\x36\xa7\x59\xb1\xd7\xaa\x8f")),

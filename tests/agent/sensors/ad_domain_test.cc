@@ -4,6 +4,7 @@
 // Runs within `tests/support/samba_domain isolate`, whose namespaces end with it.
 #include <sys/stat.h>
 
+#include <boost/asio/ip/udp.hpp>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -229,6 +230,35 @@ TEST_F(AdDomainTest, WithoutAnAccountTheServicesAlone) {
   EXPECT_EQ(answer.text, "2 controllers up");
   EXPECT_EQ(ProbeOk(answer, kDc1, "kerberos"), 1);
   EXPECT_EQ(Value(answer, "ad_dc_count", {{"domain", "ad.test"}}), std::nullopt);
+}
+
+// Samba has no time service, so one of ours stands in, in the namespace's own loopback.
+TEST_F(AdDomainTest, ATimeServiceThatIsOff) {
+  boost::asio::ip::udp::socket server(io_, {boost::asio::ip::make_address("127.0.0.1"), 123});
+  std::string request(100, '\0');
+  boost::asio::ip::udp::endpoint client;
+  server.async_receive_from(boost::asio::buffer(request), client,
+                            [&](const boost::system::error_code& error, size_t size) {
+                              if (error || size != 48) return;
+                              std::string reply(48, '\0');
+                              reply[0] = 0x24;
+                              reply[1] = 1;
+                              reply.replace(24, 8, request.substr(40, 8));
+                              const int64_t now =
+                                  ToUnixMillis(clock_.Now()) / 1000 + 2'208'988'800 + 100;
+                              for (int i = 0; i < 4; ++i)
+                                reply[40 + i] = static_cast<char>(now >> (24 - 8 * i) & 0xFF);
+                              server.send_to(boost::asio::buffer(reply), client);
+                            });
+  const Answer answer =
+      Ask("{sensor: active_directory, domain: ad.test, parts: [sntp], deadline: "
+          "30s, controllers: [{name: dc1.ad.test, address: 127.0.0.1}]}");
+  const auto skew = Value(answer, "ad_dc_clock_skew_seconds",
+                          {{"dc", kDc1}, {"domain", "ad.test"}, {"source", "sntp"}});
+  ASSERT_TRUE(skew) << answer.text;
+  EXPECT_NEAR(*skew, 100, 5);
+  EXPECT_EQ(answer.state, State::kWarning);
+  EXPECT_THAT(answer.text, HasSubstr("dc1.ad.test's clock is "));
 }
 
 TEST_F(AdDomainTest, AnUnexpectedNumberOfControllers) {

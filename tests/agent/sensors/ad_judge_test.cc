@@ -2,6 +2,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <set>
+#include <sstream>
+
 #include "agent/ad/findings.h"
 #include "agent/ad/judge.h"
 #include "agent/ad/look.h"
@@ -22,6 +26,7 @@ class AdJudgeTest : public testing::Test {
  protected:
   AdJudgeTest() {
     options_.domain = "ad.test";
+    options_.parts.assign(kAdParts.begin(), kAdParts.end());
     options_.controllers = {{"dc1.ad.test", "", ""}, {"dc2.ad.test", "", ""}};
     view_.now = FromUnixMillis(1'795'332'000'000);
     view_.listed = {{"dc1.ad.test", "guid1", "inv1", kSettings1, kDsaIsCatalog, false, view_.now},
@@ -36,10 +41,12 @@ class AdJudgeTest : public testing::Test {
   AdControllerView Controller(const std::string& name, const std::string& partner) const {
     AdControllerView controller;
     controller.name = name;
-    for (const char* probe : {"rootdse", "ldap_ping", "bind", "kerberos", "dns", "smb", "tls"}) {
+    for (const char* probe :
+         {"rootdse", "ldap_ping", "bind", "kerberos", "dns", "smb", "sntp", "tls"}) {
       controller.probes[probe] = {true, 0.01, ""};
     }
     controller.ldap_skew = Millis(200);
+    controller.sntp_skew = Millis(-3);
     controller.directory_time = view_.now;
     controller.synchronized = true;
     controller.catalog_ready = true;
@@ -101,6 +108,23 @@ TEST_F(AdJudgeTest, EverySeriesIsAKnownFamilyWithItsLabels) {
       EXPECT_TRUE(seen.contains(std::string(family.name))) << family.name;
     }
   }
+}
+
+TEST_F(AdJudgeTest, NoTwoPartsGiveTheSameSeries) {
+  view_.accounts = {{"svc", true, true, false, false, view_.now}};
+  std::set<std::string> seen;
+  for (const std::string_view part : kAdParts) {
+    options_.parts = {std::string(part)};
+    const std::string text = Judge().series;
+    EXPECT_NE(text, "") << part;
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);) {
+      EXPECT_TRUE(seen.insert(line.substr(0, line.rfind(' '))).second) << part << " " << line;
+    }
+  }
+  options_.parts.assign(kAdParts.begin(), kAdParts.end());
+  const std::string all = Judge().series;
+  EXPECT_EQ(std::count(all.begin(), all.end(), '\n'), static_cast<ptrdiff_t>(seen.size()));
 }
 
 TEST_F(AdJudgeTest, AServiceThatFailsAtOneOrAtAll) {
