@@ -52,6 +52,13 @@ bool AnswersAnything(const AdControllerView& controller) {
                      [](const auto& probe) { return probe.second.ok; });
 }
 
+// LDAP's own words where it was asked; it is what the others wait for.
+std::string WhyDown(const AdControllerView& controller) {
+  const auto ldap = controller.probes.find("rootdse");
+  if (ldap != controller.probes.end()) return ldap->second.trouble;
+  return controller.probes.empty() ? "" : controller.probes.begin()->second.trouble;
+}
+
 void JudgeServices(const AdOptions& options, const AdView& view, Findings& findings) {
   size_t resolved = 0;
   std::vector<const AdControllerView*> alive;
@@ -65,8 +72,7 @@ void JudgeServices(const AdOptions& options, const AdView& view, Findings& findi
       alive.push_back(&controller);
       continue;
     }
-    findings.Add(State::kWarning,
-                 controller.name + " is down (" + controller.probes.at("rootdse").trouble + ")");
+    findings.Add(State::kWarning, controller.name + " is down (" + WhyDown(controller) + ")");
   }
   if (resolved > 0 && alive.empty()) {
     findings.Add(State::kCritical, "no controller of " + options.domain + " answers");

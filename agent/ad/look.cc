@@ -210,11 +210,6 @@ SeenController* Best(std::vector<SeenController>& seen) {
   return best;
 }
 
-bool NeedsLogon(const AdOptions& options) {
-  return options.Asks("directory") || options.Asks("replication") || options.Asks("accounts") ||
-         options.Asks("shares");
-}
-
 }  // namespace
 
 AdView LookAtDomain(const AdOptions& options, const Clock& clock, AdMemory& memory,
@@ -223,7 +218,7 @@ AdView LookAtDomain(const AdOptions& options, const Clock& clock, AdMemory& memo
   AdView view;
   view.now = clock.Now();
   LogonGate gate(options, clock, memory, std::move(save));
-  const bool logs_on = !options.account.empty() && NeedsLogon(options);
+  const bool logs_on = !options.account.empty() && options.NeedsLogon();
   if (logs_on) gate.Prepare();
   InitialiseLdap();
   std::vector<std::future<SeenController>> under_way;
@@ -235,7 +230,7 @@ AdView LookAtDomain(const AdOptions& options, const Clock& clock, AdMemory& memo
   std::vector<SeenController> seen;
   for (auto& one : under_way) seen.push_back(one.get());
   if (logs_on) view.logon_trouble = gate.closed();
-  if (SeenController* best = Best(seen); best != nullptr && NeedsLogon(options)) {
+  if (SeenController* best = Best(seen); best != nullptr && options.NeedsLogon()) {
     view.listed = ReadListed(*best->directory, best->view);
     if (options.Asks("directory") || options.Asks("replication")) {
       ReadDomain(*best->directory, best->view, view);

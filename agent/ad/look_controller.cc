@@ -223,7 +223,9 @@ SeenController LookAtController(const AdOptions& options, const AdController& co
     under_way.push_back(
         std::async(std::launch::async, [&] { sntp = ProbeSntp(address, Patience(options)); }));
   }
-  LookAtLdap(options, controller, clock, gate, seen);
+  if (options.Asks("services") || options.NeedsLogon()) {
+    LookAtLdap(options, controller, clock, gate, seen);
+  }
   for (auto& one : under_way) one.wait();
   if (options.Asks("services")) {
     view.probes["kerberos"] = kerberos.probe;

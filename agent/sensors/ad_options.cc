@@ -94,6 +94,11 @@ bool AdOptions::Asks(std::string_view part) const {
   return std::find(parts.begin(), parts.end(), part) != parts.end();
 }
 
+bool AdOptions::NeedsLogon() const {
+  return std::any_of(kAdParts.begin() + kAdPartsWithoutAccount, kAdParts.end(),
+                     [this](std::string_view part) { return Asks(part); });
+}
+
 std::vector<std::string> ToArguments(const AdOptions& options) {
   std::vector<std::string> arguments;
   const auto add = [&arguments](std::string_view key, const std::string& value) {

@@ -80,6 +80,8 @@ inline constexpr size_t kAdPartsWithoutAccount = 4;
 struct AdOptions {
   AdOptions();
   bool Asks(std::string_view part) const;
+  // Whether anything is asked for that only an account can see.
+  bool NeedsLogon() const;
   const AdLimit& limit(AdLimitName name) const { return limits[static_cast<size_t>(name)]; }
 
   std::string domain;

@@ -50,7 +50,7 @@ TEST_F(ActiveDirectoryTest, EveryFaultSaysWhatIsAllowed) {
               HasSubstr("the name without the domain"));
   EXPECT_THAT(fault(Keys("parts: [replication]")), HasSubstr("`replication` needs an `account`"));
   EXPECT_THAT(fault(Logon("parts: [dsn]")),
-              HasSubstr("`dsn` is not one of services, dns, certificates, directory"));
+              HasSubstr("`dsn` is not one of services, dns, certificates, sntp, directory"));
   EXPECT_THAT(fault(Logon("keytab: /k")), HasSubstr("either `password_file` or `keytab`"));
   EXPECT_THAT(fault(Logon("ca: ca.pem")), HasSubstr("`ca`: expected an absolute path"));
   EXPECT_THAT(fault(Logon("service_accounts: ['a b']")), HasSubstr("`service_accounts`"));
@@ -100,7 +100,8 @@ TEST_F(ActiveDirectoryTest, AMissingSecretIsUnknownAndTheRestIsStillSeen) {
 TEST_F(ActiveDirectoryTest, WhatWindowsExporterGivesOnAController) {
   std::ostringstream text;
   text << std::ifstream(OPPETID_SOURCE_DIR "/tests/testdata/windows_exporter_dc.txt").rdbuf();
-  ExpositionParser parser(text.str());
+  const std::string exposition = text.str();
+  ExpositionParser parser(exposition);
   ExpositionSeries series;
   std::set<std::string> collectors;
   size_t count = 0;
