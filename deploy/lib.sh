@@ -19,7 +19,7 @@ build_packages=(
 run_packages=(openssl curl prometheus prometheus-alertmanager monitoring-plugins-basic)
 test_packages=(
   git python3 jq iproute2 iputils-ping clang-14 libclang-rt-14-dev llvm-14 nodejs npm
-  prometheus-node-exporter sqlite3
+  prometheus-node-exporter sqlite3 systemd
   # A real Active Directory (tests/support/samba_domain).
   samba samba-ad-provision samba-dsdb-modules samba-vfs-modules winbind python3-samba krb5-user
   ldap-utils bind9-dnsutils faketime libsasl2-modules-gssapi-mit libsmbclient

@@ -1,11 +1,15 @@
 #include "collector/web/http_server.h"
 
 #include <grp.h>
+#include <pwd.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 
+#include <array>
 #include <boost/asio/redirect_error.hpp>
+#include <boost/asio/ssl/context.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
@@ -16,6 +20,7 @@
 #include <boost/beast/http/serializer.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/write.hpp>
+#include <boost/beast/ssl/ssl_stream.hpp>
 #include <boost/url/parse.hpp>
 #include <type_traits>
 
@@ -28,12 +33,14 @@ namespace {
 
 namespace beast = boost::beast;
 namespace http = beast::http;
+namespace ssl = boost::asio::ssl;
 using boost::asio::ip::tcp;
 using Unix = boost::asio::local::stream_protocol;
 
 constexpr uint32_t kHeaderBytes = 16'384;
 constexpr uint64_t kBodyBytes = 1'000'000;  // a catalogue or a batch of tickets
 constexpr auto kIdle = std::chrono::seconds(30);
+constexpr auto kHandshake = std::chrono::seconds(10);
 constexpr size_t kMaxConnections = 256;  // Prometheus, a few dashboards, people
 
 // Deflates a stream of chunks as one gzip member (RFC 1952). Level 1: a scrape is repetitive.
@@ -103,9 +110,28 @@ struct HttpServer::Shared {
   HttpHandler handler;
   size_t connections = 0;
   bool closing = false;
+  std::shared_ptr<ssl::context> tls = nullptr;  // connections keep the one they began with
 };
 
 namespace {
+
+// Where a connection comes from.
+struct Origin {
+  bool admin = false;
+  bool loopback = true;
+  std::string user;
+};
+
+// The user at the other end of a Unix socket, as the kernel knows it.
+std::string PeerUser(int socket) {
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return "?";
+  std::array<char, 4096> buffer{};
+  passwd entry{}, *found = nullptr;
+  ::getpwuid_r(peer.uid, &entry, buffer.data(), buffer.size(), &found);
+  return found != nullptr ? std::string(found->pw_name) : absl::StrCat("uid ", peer.uid);
+}
 
 // Waits for a handler's answer, which comes on the same thread.
 boost::asio::awaitable<HttpResponse> Handle(boost::asio::any_io_executor executor,
@@ -143,7 +169,7 @@ boost::asio::awaitable<bool> WriteHead(Stream& stream, HttpResponse answer, bool
   }
   http::response_serializer<http::empty_body> serializer(head);
   boost::system::error_code error;
-  stream.expires_after(kIdle);
+  beast::get_lowest_layer(stream).expires_after(kIdle);
   co_await http::async_write_header(stream, serializer,
                                     boost::asio::redirect_error(boost::asio::use_awaitable, error));
   co_return !error;
@@ -157,7 +183,7 @@ boost::asio::awaitable<bool> WriteWhole(Stream& stream, HttpResponse answer, boo
   message.body() = std::move(answer.body);
   message.prepare_payload();
   boost::system::error_code error;
-  stream.expires_after(kIdle);
+  beast::get_lowest_layer(stream).expires_after(kIdle);
   co_await http::async_write(stream, message,
                              boost::asio::redirect_error(boost::asio::use_awaitable, error));
   co_return !error;
@@ -173,7 +199,7 @@ boost::asio::awaitable<bool> WriteChunks(Stream& stream, BlockingPool& pool, Htt
   head.chunked(chunked);
   http::response_serializer<http::empty_body> serializer(head);
   boost::system::error_code error;
-  stream.expires_after(kIdle);
+  beast::get_lowest_layer(stream).expires_after(kIdle);
   co_await http::async_write_header(stream, serializer,
                                     boost::asio::redirect_error(boost::asio::use_awaitable, error));
   const ChunkSource source = answer.gzip ? Compressed(answer.chunks) : answer.chunks;
@@ -186,7 +212,7 @@ boost::asio::awaitable<bool> WriteChunks(Stream& stream, BlockingPool& pool, Htt
     const Chunk chunk = co_await OnPool<Chunk>(pool, std::move(produce));
     more = !chunk.last;
     if (chunk.bytes.empty()) continue;  // an empty chunk would end the body
-    stream.expires_after(kIdle);
+    beast::get_lowest_layer(stream).expires_after(kIdle);
     // Plain statements: g++ 12 may evaluate both arms of a conditional with co_await in it.
     if (chunked) {
       co_await boost::asio::async_write(
@@ -208,8 +234,7 @@ boost::asio::awaitable<bool> WriteChunks(Stream& stream, BlockingPool& pool, Htt
 
 // Serves one connection until it ends, errs or idles.
 template <typename Stream, typename Shared>
-boost::asio::awaitable<void> Serve(std::shared_ptr<Shared> shared, Stream stream, bool admin,
-                                   bool loopback) {
+boost::asio::awaitable<void> Serve(std::shared_ptr<Shared> shared, Stream stream, Origin origin) {
   beast::flat_buffer buffer;
   bool alive = true;
   while (alive && !shared->closing) {
@@ -217,7 +242,7 @@ boost::asio::awaitable<void> Serve(std::shared_ptr<Shared> shared, Stream stream
     parser.header_limit(kHeaderBytes);
     parser.body_limit(kBodyBytes);
     boost::system::error_code error;
-    stream.expires_after(kIdle);
+    beast::get_lowest_layer(stream).expires_after(kIdle);
     co_await http::async_read(stream, buffer, parser,
                               boost::asio::redirect_error(boost::asio::use_awaitable, error));
     if (error == http::error::body_limit || error == http::error::header_limit) {
@@ -233,8 +258,9 @@ boost::asio::awaitable<void> Serve(std::shared_ptr<Shared> shared, Stream stream
     auto request = ToRequest(parser.get());
     HttpResponse answer;
     if (request) {
-      request->admin = admin;
-      request->loopback = loopback;
+      request->admin = origin.admin;
+      request->user = origin.user;
+      request->loopback = origin.loopback;
       answer = co_await Handle(shared->executor, shared->handler, *std::move(request));
     } else {
       answer.status = 400;
@@ -254,11 +280,30 @@ boost::asio::awaitable<void> Serve(std::shared_ptr<Shared> shared, Stream stream
   --shared->connections;
 }
 
+using TlsStream = beast::ssl_stream<beast::basic_stream<tcp>>;
+
+// `context` outlives the stream, which only refers to it.
+template <typename Shared>
+boost::asio::awaitable<void> ServeTls(std::shared_ptr<Shared> shared,
+                                      std::shared_ptr<ssl::context> context,
+                                      beast::basic_stream<tcp> socket, Origin origin) {
+  TlsStream stream(std::move(socket), *context);
+  boost::system::error_code error;
+  beast::get_lowest_layer(stream).expires_after(kHandshake);
+  co_await stream.async_handshake(ssl::stream_base::server,
+                                  boost::asio::redirect_error(boost::asio::use_awaitable, error));
+  if (error) {
+    --shared->connections;
+    co_return;
+  }
+  co_await Serve(shared, std::move(stream), std::move(origin));
+}
+
 }  // namespace
 
 HttpServer::HttpServer(boost::asio::any_io_executor executor, BlockingPool& pool,
                        HttpHandler handler)
-    : shared_(std::make_shared<Shared>(Shared{executor, pool, std::move(handler), 0, false})),
+    : shared_(std::make_shared<Shared>(Shared{executor, pool, std::move(handler)})),
       tcp_(executor),
       unix_(executor) {}
 
@@ -282,12 +327,41 @@ boost::asio::awaitable<void> HttpServer::AcceptLoop(std::shared_ptr<Shared> shar
     }
     if (shared->connections >= kMaxConnections) continue;  // the socket closes by itself
     ++shared->connections;
-    bool loopback = true;
-    if constexpr (!kAdmin) loopback = socket.remote_endpoint(error).address().is_loopback();
-    beast::basic_stream<Protocol> stream(std::move(socket));
-    Spawn(shared->executor, Serve(shared, std::move(stream), kAdmin, loopback),
-          "an HTTP connection failed");
+    if constexpr (kAdmin) {
+      Origin origin{true, true, PeerUser(socket.native_handle())};
+      Spawn(shared->executor,
+            Serve(shared, beast::basic_stream<Unix>(std::move(socket)), std::move(origin)),
+            "an HTTP connection failed");
+    } else {
+      ServeTcp(std::move(socket));
+    }
   }
+}
+
+void HttpServer::ServeTcp(tcp::socket socket) {
+  boost::system::error_code error;
+  Origin origin;
+  origin.loopback = socket.remote_endpoint(error).address().is_loopback();
+  beast::basic_stream<tcp> stream(std::move(socket));
+  Spawn(shared_->executor,
+        shared_->tls == nullptr ? Serve(shared_, std::move(stream), std::move(origin))
+                                : ServeTls(shared_, shared_->tls, std::move(stream), origin),
+        "an HTTP connection failed");
+}
+
+absl::Status HttpServer::SetTls(const std::string& certificate_pem, const std::string& key_pem) {
+  auto context = std::make_shared<ssl::context>(ssl::context::tls_server);
+  boost::system::error_code error;
+  context->set_options(
+      ssl::context::default_workarounds | ssl::context::no_tlsv1 | ssl::context::no_tlsv1_1, error);
+  if (!error) context->use_certificate_chain(boost::asio::buffer(certificate_pem), error);
+  if (!error) context->use_private_key(boost::asio::buffer(key_pem), ssl::context::pem, error);
+  if (error) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("TLS for HTTP: certificate and key do not fit: ", error.message()));
+  }
+  shared_->tls = std::move(context);
+  return absl::OkStatus();
 }
 
 absl::Status HttpServer::ListenTcp(const std::string& address) {
