@@ -259,7 +259,7 @@ void JudgeOwners(const AdView& view, Findings& findings) {
       }
       const AdControllerView* owner = listed == nullptr ? nullptr : Watched(view, listed->name);
       if (owner != nullptr && owner->unresolved.empty() && !IsUp(*owner)) {
-        findings.Group(State::kWarning, "owner " + owner->name + " is down of", role);
+        findings.Group(State::kWarning, owner->name + " is down and owns role", role);
       }
     }
   }

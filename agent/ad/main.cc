@@ -21,7 +21,8 @@
 namespace oppetid::agent {
 namespace {
 
-constexpr int kBadUsage = 64;  // none of the four states
+constexpr int kBadUsage = 64;          // none of the four states
+constexpr char kTicket[] = ".ticket";  // beside the memory
 constexpr size_t kMaxMemoryBytes = 64'000;
 
 // Kerberos takes everything from files and the environment. Ours ask the watched controllers only,
@@ -41,7 +42,7 @@ std::string SetUpKerberos(const AdOptions& options) {
   const auto written = ReplaceFile(file, text);
   if (!written.ok()) return std::string(written.message());
   ::setenv("KRB5_CONFIG", file.c_str(), 1);
-  ::setenv("KRB5CCNAME", ("FILE:" + options.memory + ".ticket").c_str(), 1);
+  ::setenv("KRB5CCNAME", ("FILE:" + options.memory + kTicket).c_str(), 1);
   return "";
 }
 
@@ -86,6 +87,8 @@ int Look(const AdOptions& options) {
     const std::string unsaved = save(memory);
     if (!unsaved.empty() && report.state == State::kOk) report = {State::kUnknown, unsaved, ""};
   }
+  // A ticket is not left lying about; each look gets its own.
+  if (!options.keytab.empty()) std::remove((options.memory + kTicket).c_str());
   if (lock != nullptr) std::fclose(lock);
   return Say(report);
 }

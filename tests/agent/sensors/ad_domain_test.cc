@@ -474,9 +474,10 @@ TEST_F(AdDomainTest, TheOwnerOfTheRolesDiesAndThenTheLastController) {
   domain_->Run("kill", "dc1");
   const Answer answer = Ask(*sensor);
   EXPECT_EQ(answer.state, State::kWarning);
-  EXPECT_THAT(answer.text, AllOf(HasSubstr("dc1.ad.test is down"),
-                                 HasSubstr("owner dc1.ad.test is down of domain_dns_zones and 6 "
-                                           "more")));
+  EXPECT_THAT(answer.text,
+              AllOf(HasSubstr("dc1.ad.test is down"),
+                    HasSubstr("dc1.ad.test is down and owns role domain_dns_zones and 6 "
+                              "more")));
   for (const char* role : {"pdc", "schema", "naming", "rid", "infrastructure"}) {
     EXPECT_EQ(Value(answer, "ad_fsmo_owner_up", {{"domain", "ad.test"}, {"role", role}}), 0.0);
   }
