@@ -13,7 +13,7 @@ build_packages=(
   g++ cmake ninja-build ccache mold pkg-config protobuf-compiler protobuf-compiler-grpc
   libprotobuf-dev libgrpc++-dev libboost1.81-dev libboost-system1.81-dev libboost-json1.81-dev
   libboost-url1.81-dev prometheus-cpp-dev libgtest-dev libgmock-dev libsqlite3-dev libyaml-cpp-dev
-  libcli11-dev libssl-dev libre2-dev libhowardhinnant-date-dev tzdata zlib1g-dev
+  libcli11-dev libkrb5-dev libldap-dev libsasl2-dev libsmbclient-dev libssl-dev libre2-dev libhowardhinnant-date-dev tzdata zlib1g-dev
   ca-certificates hostname
 )
 run_packages=(openssl curl prometheus prometheus-alertmanager monitoring-plugins-basic)
@@ -23,6 +23,9 @@ test_packages=(
   # What the sensors of the server room and the recipes are tried against.
   nut-server snmpd openipmi ipmitool smartmontools clamav-daemon slapd msmtp postgresql-15
   monitoring-plugins-standard libpq5 libldap-2.5-0
+  # A real Active Directory (tests/support/samba_domain).
+  samba samba-ad-provision samba-dsdb-modules samba-vfs-modules winbind python3-samba krb5-user
+  ldap-utils bind9-dnsutils faketime libsasl2-modules-gssapi-mit libsmbclient
 )
 
 # need PACKAGE…: installs what is missing. No service is started and no unit enabled by it.

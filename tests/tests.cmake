@@ -78,6 +78,22 @@ oppetid_test(scrape_test
   SOURCES tests/agent/sensors/exposition_parser_test.cc tests/agent/sensors/scrape_test.cc
   LIBS agent_sensors)
 
+oppetid_test(active_directory_test
+  SOURCES tests/agent/sensors/active_directory_test.cc tests/agent/sensors/ad_decode_test.cc
+          tests/agent/sensors/ad_judge_test.cc
+  LIBS agent_sensors agent_ad)
+add_dependencies(active_directory_test oppetid-ad-probe)
+# The drills with a real domain, in namespaces of its own. The first run on a machine provisions it.
+add_executable(ad_domain_test tests/agent/sensors/ad_domain_test.cc)
+target_compile_definitions(ad_domain_test PRIVATE OPPETID_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+target_link_libraries(ad_domain_test PRIVATE agent_sensors GTest::gmock GTest::gtest_main
+                                             oppetid_warnings)
+add_dependencies(ad_domain_test oppetid-ad-probe)
+add_test(NAME ad_domain_test
+  COMMAND ${PROJECT_SOURCE_DIR}/tests/support/samba_domain isolate $<TARGET_FILE:ad_domain_test>)
+# COST: the longest test starts first.
+set_tests_properties(ad_domain_test PROPERTIES TIMEOUT 600 COST 1000 SKIP_RETURN_CODE 77)
+
 oppetid_test(dns_test
   SOURCES tests/agent/sensors/dns_message_test.cc tests/agent/sensors/dns_test.cc
   LIBS agent_sensors)
@@ -166,6 +182,8 @@ if(NOT OPPETID_CORES_ONLY)
     oppetid_script(example_recipe_${recipe} oppetid-agent check-config
       ${PROJECT_SOURCE_DIR}/deploy/recipes/${recipe}.yaml)
   endforeach()
+  oppetid_script(example_windows_domain oppetid-agent check-config
+    ${PROJECT_SOURCE_DIR}/deploy/agent.windows-domain.yaml)
   oppetid_script(example_collector oppetid-collector check-config
     ${PROJECT_SOURCE_DIR}/deploy/collector.example.yaml)
   oppetid_script(example_catalogue oppetid check-config
@@ -205,6 +223,7 @@ if(OPPETID_FUZZ)
     target_link_options(${name} PRIVATE -fsanitize=fuzzer)
   endfunction()
   oppetid_fuzz(backup_output_fuzz tests/fuzz/backup_output_fuzz.cc agent_backup_parsers)
+  oppetid_fuzz(ad_fuzz tests/fuzz/ad_fuzz.cc agent_parsers)
   oppetid_fuzz(exposition_fuzz tests/fuzz/exposition_fuzz.cc agent_parsers)
   oppetid_fuzz(plugin_output_fuzz tests/fuzz/plugin_output_fuzz.cc agent_parsers)
   oppetid_fuzz(report_line_fuzz tests/fuzz/report_line_fuzz.cc agent_backup_parsers)

@@ -6,6 +6,7 @@ namespace oppetid::agent {
 
 std::span<const SensorType> SensorTypes() {
   static constexpr auto kTypes = std::to_array<SensorType>({
+      {"active_directory", MakeActiveDirectorySensor},
       {"antivirus", MakeAntivirusSensor},
       {"borg", MakeBorgSensor, 0},
       {"certificate", MakeCertificateSensor},

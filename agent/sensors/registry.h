@@ -28,6 +28,7 @@ struct SensorType {
 // Sorted by name.
 std::span<const SensorType> SensorTypes();
 
+std::unique_ptr<Sensor> MakeActiveDirectorySensor(YamlMap& config, World& world);
 std::unique_ptr<Sensor> MakeAntivirusSensor(YamlMap& config, World& world);
 std::unique_ptr<Sensor> MakeBorgSensor(YamlMap& config, World& world);
 std::unique_ptr<Sensor> MakeCertificateSensor(YamlMap& config, World& world);

@@ -1,0 +1,112 @@
+// oppetid-ad-probe: one look at an Active Directory domain, as a monitoring plugin would do it: the
+// exit code is the state, the first line the text, and the series follow in the Prometheus format.
+//
+// A program of its own, because libldap, Kerberos and Samba's libraries block, keep what they take
+// and read their settings from the environment: the agent stays small, and a deadline is a signal.
+// The sensor active_directory starts it; people may too.
+#include <stdlib.h>
+#include <sys/file.h>
+
+#include <cstdio>
+#include <iostream>
+#include <span>
+
+#include "agent/ad/judge.h"
+#include "agent/ad/logon.h"
+#include "agent/ad/look.h"
+#include "common/file.h"
+#include "common/log.h"
+#include "common/text.h"
+
+namespace oppetid::agent {
+namespace {
+
+constexpr int kBadUsage = 64;          // none of the four states
+constexpr char kTicket[] = ".ticket";  // beside the memory
+constexpr size_t kMaxMemoryBytes = 64'000;
+
+// Kerberos takes everything from files and the environment. Ours ask the watched controllers only,
+// and leave the host's own settings alone.
+std::string SetUpKerberos(const AdOptions& options) {
+  const std::string realm = RealmOf(options.domain);
+  const std::string file = options.memory + ".krb5.conf";
+  std::string text = "[libdefaults]\n default_realm = " + realm +
+                     "\n dns_lookup_kdc = false\n dns_lookup_realm = false\n rdns = false\n"
+                     " dns_canonicalize_hostname = false\n[realms]\n " +
+                     realm + " = {\n";
+  for (const AdController& controller : options.controllers) {
+    text += "  kdc = " + (controller.address.empty() ? controller.name : controller.address) + "\n";
+  }
+  text += " }\n[domain_realm]\n ." + options.domain + " = " + realm + "\n " + options.domain +
+          " = " + realm + "\n";
+  const auto written = ReplaceFile(file, text);
+  if (!written.ok()) return std::string(written.message());
+  ::setenv("KRB5_CONFIG", file.c_str(), 1);
+  ::setenv("KRB5CCNAME", ("FILE:" + options.memory + kTicket).c_str(), 1);
+  return "";
+}
+
+std::string Save(const std::string& file, const AdMemory& memory) {
+  const auto written = ReplaceFile(file, FormatAdMemory(memory));
+  return written.ok() ? "" : "cannot " + std::string(written.message());
+}
+
+int Say(const AdReport& report) {
+  std::cout << report.text << "\n" << report.series << std::flush;
+  return static_cast<int>(report.state);
+}
+
+int Look(const AdOptions& options) {
+  // Two looks at once could each spend a logon: the second waits.
+  FILE* lock = nullptr;
+  AdMemory memory;
+  std::string before;
+  if (!options.memory.empty()) {
+    lock = std::fopen((options.memory + ".lock").c_str(), "we");
+    if (lock == nullptr || ::flock(::fileno(lock), LOCK_EX) != 0) {
+      return Say({State::kUnknown, OneLine("cannot lock " + options.memory + ".lock"), ""});
+    }
+    auto text = ReadFile(options.memory, kMaxMemoryBytes);
+    // What cannot be read may hold a refusal.
+    if (!text.ok() && !absl::IsNotFound(text.status())) {
+      return Say({State::kUnknown, OneLine("cannot " + std::string(text.status().message())), ""});
+    }
+    if (text.ok()) before = std::move(*text);
+    memory = ParseAdMemory(before);
+  }
+  std::string trouble;
+  if (!options.keytab.empty()) trouble = SetUpKerberos(options);
+  const SystemClock clock;
+  const auto save = [&options](const AdMemory& now) {
+    return options.memory.empty() ? "no place for it" : Save(options.memory, now);
+  };
+  AdView view = LookAtDomain(options, clock, memory, save);
+  if (!trouble.empty()) view.notes.push_back(trouble);
+  AdReport report = JudgeDomain(options, view, memory);
+  if (!options.memory.empty() && FormatAdMemory(memory) != before) {
+    const std::string unsaved = save(memory);
+    if (!unsaved.empty() && report.state == State::kOk) report = {State::kUnknown, unsaved, ""};
+  }
+  // A ticket is not left lying about; each look gets its own.
+  if (!options.keytab.empty()) std::remove((options.memory + kTicket).c_str());
+  if (lock != nullptr) std::fclose(lock);
+  return Say(report);
+}
+
+}  // namespace
+}  // namespace oppetid::agent
+
+int main(int argc, char** argv) {
+  // Neither the user's settings nor the host's are ours.
+  ::setenv("LDAPNOINIT", "1", 1);
+  std::string fault;
+  const auto options = oppetid::agent::FromArguments(
+      std::span<const char* const>(argv + 1, static_cast<size_t>(argc) - 1), fault);
+  if (!fault.empty()) {
+    std::cerr << "oppetid-ad-probe: " << fault << "\n"
+              << "usage: oppetid-ad-probe domain=… controller=NAME[,ADDRESS[,SOCKET]] budget_ms=… "
+                 "part=… [key=value]…\n";
+    return oppetid::agent::kBadUsage;
+  }
+  return oppetid::agent::Look(options);
+}
