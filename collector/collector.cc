@@ -17,6 +17,7 @@
 #include "collector/config.h"
 #include "collector/grpc_server.h"
 #include "collector/hub.h"
+#include "collector/identities.h"
 #include "collector/ledger/sqlite.h"
 #include "collector/ledger_thread.h"
 #include "collector/web/http_server.h"
@@ -94,8 +95,14 @@ class Collector {
     ledger_thread_.emplace(*ledger_, io_.get_executor());
     hub_.emplace(clock_, *ledger_thread_, counters_, ledger_->id(), *stored);
     acts_.emplace(*hub_, clock_);
+    auto identities =
+        Identities::Open(config_, *hub_, *acts_, counters_, clock_, io_.get_executor());
+    if (!identities.ok()) return identities.status();
+    identities_ = *std::move(identities);
     if (auto status = acts_->Load(**reader); !status.ok()) return status;
+    if (auto status = identities_->Settle(*stored); !status.ok()) return status;
     api_.emplace(*hub_, *ledger_, counters_, clock_, config_.anonymous);
+    identities_->AddRoutes(*api_);
     if (auto status = StartGrpc(); !status.ok()) return status;
     http_.emplace(io_.get_executor(), pool_, [this](HttpRequest request, HttpDone done) {
       api_->Handle(std::move(request), std::move(done));
@@ -114,24 +121,24 @@ class Collector {
   }
 
   absl::Status StartGrpc() {
-    const auto ca = ReadFile(config_.ca);
-    if (!ca.ok()) return ca.status();
-    const auto certificate = ReadFile(config_.certificate);
-    if (!certificate.ok()) return certificate.status();
-    const auto key = ReadSecretFile(config_.key);
-    if (!key.ok()) return key.status();
-    auto verifier = PeerVerifier::Make(*ca, config_.trust_domain);
-    if (!verifier.ok()) return verifier.status();
-    verifier_.emplace(*std::move(verifier));
-    auto server = GrpcServer::Start({config_.grpc, *ca, *certificate, *key}, io_.get_executor(),
-                                    *hub_, *verifier_, clock_, counters_);
+    GrpcServerOptions options;
+    options.address = config_.grpc;
+    options.identity = identities_->trust().server();
+    options.enrol = [this](const v1::EnrolRequest& request, const std::string& peer,
+                           Enrolment::Enrolled done) {
+      identities_->enrolment().Enrol(request, peer, std::move(done));
+    };
+    auto server = GrpcServer::Start(std::move(options), io_.get_executor(), *hub_,
+                                    identities_->trust().verifier(), clock_, counters_);
     if (!server.ok()) return server.status();
     grpc_ = *std::move(server);
+    identities_->OnServerChange([this](const ServerIdentity& identity) { grpc_->Show(identity); });
     return absl::OkStatus();
   }
 
   void Tick() {
     hub_->Tick();
+    identities_->Tick();
     if (const Steady now = clock_.SteadyNow(); now >= next_trim_) {
       next_trim_ = now + kTrimEvery;
       pool_.Post([] { ::malloc_trim(0); });
@@ -179,7 +186,7 @@ class Collector {
   std::optional<Hub> hub_;
   std::optional<Acts> acts_;
   std::optional<Api> api_;
-  std::optional<PeerVerifier> verifier_;
+  std::unique_ptr<Identities> identities_;
   std::unique_ptr<GrpcServer> grpc_;
   std::optional<HttpServer> http_;
   boost::asio::signal_set signals_{io_, SIGTERM, SIGINT};
