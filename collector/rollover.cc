@@ -193,7 +193,8 @@ std::vector<Rollover::Waiting> Rollover::WaitingFor() const {
     if (!why.empty()) waiting.push_back({municipality, host, why});
   };
   std::set<std::string> seen;
-  for (const auto& agent : hub_.MakeView()->agents) {
+  const auto view = hub_.MakeView();
+  for (const auto& agent : view->agents) {
     const Host* host = hosts_.Find(agent->host);
     seen.insert(agent->host);
     if (host != nullptr && (host->revoked || host->retired)) continue;
