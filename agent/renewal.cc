@@ -20,10 +20,11 @@ constexpr Millis kReconnectWithin{30'000};
 Renewal::Renewal(TlsFiles files, std::function<uint64_t()> random)
     : files_(std::move(files)), random_(std::move(random)) {}
 
-void Renewal::FillHello(v1::Hello* hello) const {
+void Renewal::FillHello(v1::Hello* hello) {
   const auto credentials = LoadCredentials(files_);
   if (!credentials.ok()) return;  // the link tells why it cannot connect
-  for (const std::string& hash : credentials->trusted_cas) hello->add_trusted_cas(hash);
+  told_ = credentials->trusted_cas;
+  for (const std::string& hash : told_) hello->add_trusted_cas(hash);
 }
 
 void Renewal::OnConnected(Instant wall, Steady now) {
@@ -51,16 +52,25 @@ std::optional<v1::RenewalRequest> Renewal::Due(Instant, Steady now) {
   return request;
 }
 
+absl::StatusOr<bool> Renewal::TakeCa(const std::string& ca) {
+  auto now = LoadCredentials(files_);
+  if (now.ok() && now->ca != ca) {
+    if (auto status = InstallCa(files_, ca); !status.ok()) return status;
+    LogInfo("other CAs are trusted now");
+    now = LoadCredentials(files_);
+  }
+  if (!now.ok()) return now.status();
+  // Also where somebody else has put the same into the file before.
+  return now->trusted_cas != told_;
+}
+
 void Renewal::OnCertificate(const v1::Certificate& certificate, Instant wall, Steady now) {
   absl::Status status;
   bool changed = false;
   if (!certificate.ca_pem().empty()) {
-    const auto before = LoadCredentials(files_);
-    if (before.ok() && before->ca != certificate.ca_pem()) {
-      status = InstallCa(files_, certificate.ca_pem());
-      changed = status.ok();
-      if (changed) LogInfo("other CAs are trusted now");
-    }
+    const auto taken = TakeCa(certificate.ca_pem());
+    status = taken.status();
+    changed = taken.ok() && *taken;
   }
   if (status.ok() && !certificate.certificate_pem().empty() && key_) {
     status = InstallCertificate(files_, certificate.certificate_pem(), *key_);

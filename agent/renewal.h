@@ -8,6 +8,8 @@
 
 #include <functional>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "agent/credentials.h"
 #include "common/clock.h"
@@ -21,7 +23,7 @@ class Renewal {
   Renewal(TlsFiles files, std::function<uint64_t()> random);
 
   // Whom the agent trusts, for Hello.
-  void FillHello(v1::Hello* hello) const;
+  void FillHello(v1::Hello* hello);
   // A new stream: whatever was asked for on the last one is asked again.
   void OnConnected(Instant wall, Steady now);
   // A request when one is due.
@@ -33,11 +35,14 @@ class Renewal {
   Steady Next() const;
 
  private:
+  // Whether what was told of trust has changed.
+  absl::StatusOr<bool> TakeCa(const std::string& ca);
   // Reads what is in force and plans by it.
   void Plan(Instant wall, Steady now);
 
   TlsFiles files_;
   std::function<uint64_t()> random_;
+  std::vector<std::string> told_;  // whom the agent trusts, as the last Hello said
   std::optional<PrivateKey> key_;  // asked for, not yet certified
   Millis life_{};
   Steady ask_at_ = Steady::max();

@@ -23,6 +23,8 @@ class RenewalTest : public testing::Test {
     Put(files_.ca, ca_.certificate());
     Put(files_.certificate, first.certificate);
     Put(files_.key, first.key);
+    v1::Hello hello;
+    renewal_.FillHello(&hello);
     renewal_.OnConnected(wall_, now_);
   }
   TestCertificate Issue() const {
@@ -101,6 +103,15 @@ TEST_F(RenewalTest, TrustsWhomTheCollectorNames) {
   answer.set_ca_pem("garbage");
   renewal_.OnCertificate(answer, wall_, now_);
   EXPECT_EQ(LoadCredentials(files_)->trusted_cas.size(), 2U) << "what it had stays";
+}
+
+TEST_F(RenewalTest, TellsOfTrustThatSomebodyElseHasWritten) {
+  const std::string both = ca_.certificate() + TestCa("Next root").certificate();
+  Put(files_.ca, both);
+  v1::Certificate answer;
+  answer.set_ca_pem(both);
+  renewal_.OnCertificate(answer, wall_, now_);
+  EXPECT_TRUE(renewal_.Reconnect(now_)) << "the next Hello says it";
 }
 
 TEST_F(RenewalTest, AsksAtOnceWhenTold) {
