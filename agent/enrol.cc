@@ -30,6 +30,7 @@ struct Place {
   std::string collector;
   TlsFiles files;
   std::string pending() const { return state + "/enrol.key"; }
+  std::string lock() const { return state + "/enrol.lock"; }
 };
 
 int Fail(const absl::Status& status, int code = 1) {
@@ -120,7 +121,8 @@ absl::StatusOr<Peer> CheckReply(const v1::EnrolReply& reply, const PrivateKey& k
 void GiveToOwner(const Place& place) {
   struct stat info {};
   if (::geteuid() != 0 || ::stat(place.state.c_str(), &info) != 0 || info.st_uid == 0) return;
-  for (const std::string& file : {place.files.ca, place.files.certificate, place.files.key}) {
+  for (const std::string& file :
+       {place.files.ca, place.files.certificate, place.files.key, place.lock()}) {
     if (::chown(file.c_str(), info.st_uid, info.st_gid) != 0) {
       std::cerr << "oppetid-agent: cannot give " << file << " to the owner of " << place.state
                 << "\n";
@@ -130,7 +132,7 @@ void GiveToOwner(const Place& place) {
 
 absl::StatusOr<Peer> Enrol(const Place& place, const Token& token) {
   ::mkdir(place.state.c_str(), 0700);  // if that fails, the lock below says why
-  const auto lock = LockFile::Take(place.state + "/enrol.lock");
+  const auto lock = LockFile::Take(place.lock());
   if (!lock.ok()) return lock.status();
   const auto key = KeyFor(place, token);
   if (!key.ok()) return key.status();

@@ -13,34 +13,16 @@ namespace {
 // Prometheus' text exposition format.
 constexpr char kMetricsType[] = "text/plain; version=0.0.4; charset=utf-8";
 
-// Streams the spans of a range; runs on the pool, owns its reader.
-class SpanSource {
- public:
-  SpanSource(std::unique_ptr<LedgerReader> reader, Instant from, Instant to)
-      : reader_(std::move(reader)), from_(from), to_(to) {}
-
-  // All at once: a quarter is tens of megabytes at most, and the read is one committed state.
-  bool Next(std::string* out) {
-    if (done_) return false;
-    done_ = true;
-    const auto status =
-        reader_->ForEachSpan(from_, to_, [&](const StoredSpan& s) { *out += SpanJson(s); });
-    // An answer under way cannot become an error any more; a line that is no JSON cannot be taken
-    // for the end.
-    if (!status.ok()) *out += "error: " + std::string(status.message()) + "\n";
-    return !out->empty();
-  }
-
- private:
-  std::unique_ptr<LedgerReader> reader_;
-  Instant from_, to_;
-  bool done_ = false;
-};
-
 }  // namespace
 
-Api::Api(Hub& hub, Ledger& ledger, Counters& counters, const Clock& clock, bool anonymous)
-    : hub_(hub), ledger_(ledger), counters_(counters), clock_(clock), anonymous_(anonymous) {
+Api::Api(Hub& hub, Ledger& ledger, Counters& counters, const Clock& clock, const Tokens& tokens,
+         bool anonymous)
+    : hub_(hub),
+      ledger_(ledger),
+      counters_(counters),
+      clock_(clock),
+      tokens_(tokens),
+      anonymous_(anonymous) {
   AddOwnRoutes();
 }
 
@@ -54,16 +36,17 @@ absl::Status Api::Ready() const {
   return absl::OkStatus();
 }
 
-bool Api::May(Access access, const HttpRequest& request) const {
-  switch (access) {
-    case Access::kOpen:
-      return true;
-    case Access::kRead:
-      return request.admin || (anonymous_ && request.loopback);
-    case Access::kAdmin:
-      return request.admin;
+std::optional<Reach> Api::ReachOf(Access access, const HttpRequest& request) const {
+  if (request.admin) return Reach::All();
+  if (access == Access::kAdmin) return std::nullopt;
+  // Whoever shows a token is held to it, also on loopback.
+  if (!request.bearer.empty()) {
+    const auto grant = tokens_.Find(request.bearer);
+    if (!grant || grant->push != (access == Access::kPush)) return std::nullopt;
+    return grant->reach;
   }
-  return false;
+  if (access == Access::kRead && anonymous_ && request.loopback) return Reach::All();
+  return std::nullopt;
 }
 
 void Api::Route(const std::string& method, const std::string& path, Access access,
@@ -73,12 +56,27 @@ void Api::Route(const std::string& method, const std::string& path, Access acces
 
 void Api::Handle(HttpRequest request, HttpDone done) {
   const auto found = pages_.find({request.path, request.method == "HEAD" ? "GET" : request.method});
-  // Whoever may read nothing does not learn either which pages there are; nobody but admin.sock
-  // learns of its own.
-  if (found == pages_.end() || !May(found->second.access, request)) {
-    const bool may_read = May(Access::kRead, request);
-    return done(may_read ? TextAnswer(404, "no such page\n")
-                         : TextAnswer(401, "a token is needed\n"));
+  if (found != pages_.end() && found->second.access == Access::kOpen) {
+    return found->second.handler(std::move(request), std::move(done));
+  }
+  const auto reach = found == pages_.end() ? std::nullopt : ReachOf(found->second.access, request);
+  if (!reach) {
+    // Whoever may read nothing does not learn either which pages there are; nobody but admin.sock
+    // learns of its own.
+    if (ReachOf(Access::kRead, request)) return done(TextAnswer(404, "no such page\n"));
+    if (!request.bearer.empty() && !tokens_.Find(request.bearer)) {
+      counters_.Reject("token", request.loopback ? "loopback" : "network");
+    }
+    return done(TextAnswer(401, "a token is needed that allows this\n"));
+  }
+  request.reach = *reach;
+  const std::string municipality = Query(request, "municipality");
+  if (!municipality.empty()) {
+    // A foreign municipality and one that does not exist look the same.
+    if (!reach->Covers(municipality)) {
+      return done(TextAnswer(403, "this token is not for that municipality\n"));
+    }
+    request.reach = Reach::Of(municipality);
   }
   found->second.handler(std::move(request), std::move(done));
 }
@@ -100,46 +98,27 @@ void Api::AddOwnRoutes() {
         });
   Route("GET", "/api/v1/status", Access::kRead,
         [this](const HttpRequest& request, const HttpDone& done) {
-          done(JsonAnswer(StatusJson(*hub_.MakeView(), Query(request, "municipality"))));
+          done(JsonAnswer(StatusJson(*hub_.MakeView(), request.reach)));
         });
-  Route("GET", "/api/v1/export/history", Access::kAdmin,
-        [this](const HttpRequest& request, HttpDone done) { Export(request, std::move(done)); });
   Route("POST", "/api/v1/check-now", Access::kAdmin,
         [this](const HttpRequest& request, const HttpDone& done) { done(CheckNow(request)); });
 }
 
 HttpResponse Api::Metrics(const HttpRequest& request, bool carried) {
   counters_.ledger_bytes.Set(static_cast<double>(ledger_.bytes()));
-  const std::string municipality = Query(request, "municipality");
-  const bool own = !carried && municipality.empty();
+  const auto view = hub_.MakeView();
+  std::string head;
+  if (!carried && request.reach.all) head = counters_.Serialize();
+  if (!carried) {
+    for (const Families& families : families_) head += families(*view, request.reach);
+  }
   auto renderer = std::make_shared<Renderer>(
-      hub_.MakeView(), carried ? Renderer::Part::kCarried : Renderer::Part::kOwn,
-      own ? counters_.Serialize() : "", municipality);
+      view, carried ? Renderer::Part::kCarried : Renderer::Part::kOwn, head, request.reach);
   HttpResponse response;
   response.content_type = kMetricsType;
   response.gzip = request.accepts_gzip;
   response.chunks = [renderer](std::string* out) { return renderer->Next(out); };
   return response;
-}
-
-void Api::Export(const HttpRequest& request, HttpDone done) {
-  const auto from = ParseInstant(Query(request, "from"));
-  const auto to = ParseInstant(Query(request, "to"));
-  if (!from || !to || *from > *to) {
-    return done(
-        TextAnswer(400, "from and to: instants such as 2026-07-01T00:00:00Z, from before to\n"));
-  }
-  // What memory knows of open runs first becomes durable, so that the export has it.
-  hub_.Flush([this, from = *from, to = *to, done](const absl::Status& status) {
-    if (!status.ok()) return done(TextAnswer(503, std::string(status.message()) + "\n"));
-    auto reader = ledger_.OpenReader();
-    if (!reader.ok()) return done(TextAnswer(503, std::string(reader.status().message()) + "\n"));
-    auto source = std::make_shared<SpanSource>(*std::move(reader), from, to);
-    HttpResponse response;
-    response.content_type = "application/jsonl";
-    response.chunks = [source](std::string* out) { return source->Next(out); };
-    done(std::move(response));
-  });
 }
 
 HttpResponse Api::CheckNow(const HttpRequest& request) {

@@ -1,16 +1,19 @@
-// What HTTP requests mean: metrics, health, status, export, and people's acts through admin.sock.
+// What HTTP requests mean: metrics, health, status, and people's acts through admin.sock.
 //
 // Threading: the hub's thread. Lifetime: what the constructor takes outlives the Api.
 #pragma once
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "collector/counters.h"
 #include "collector/hub.h"
 #include "collector/ledger/ledger.h"
+#include "collector/tokens.h"
 #include "collector/web/http_server.h"
 
 namespace oppetid::collector {
@@ -19,17 +22,23 @@ namespace oppetid::collector {
 enum class Access {
   kOpen,   // anybody who reaches the port
   kRead,   // a read token, admin.sock, or loopback where anonymous reading is configured
+  kPush,   // a push token, or admin.sock
   kAdmin,  // admin.sock only
 };
 
 class Api {
  public:
   // `anonymous`: loopback may read without a token.
-  Api(Hub& hub, Ledger& ledger, Counters& counters, const Clock& clock, bool anonymous);
+  Api(Hub& hub, Ledger& ledger, Counters& counters, const Clock& clock, const Tokens& tokens,
+      bool anonymous);
 
   // Adds a page; a GET route answers HEAD as well. `done` is called once, now or later.
   void Route(const std::string& method, const std::string& path, Access access,
              HttpHandler handler);
+
+  // Adds families to /metrics: text format 0.0.4 of what a reader may see.
+  using Families = std::function<std::string(const View&, const Reach&)>;
+  void AddFamilies(Families families) { families_.push_back(std::move(families)); }
 
   void Handle(HttpRequest request, HttpDone done);
   // OK when facts can be taken; else why not, for /readyz.
@@ -41,16 +50,18 @@ class Api {
     HttpHandler handler;
   };
   void AddOwnRoutes();
-  bool May(Access access, const HttpRequest& request) const;
+  // What a request may see (kRead) or speak of (kPush); nothing where it may not at all.
+  std::optional<Reach> ReachOf(Access access, const HttpRequest& request) const;
   HttpResponse Metrics(const HttpRequest& request, bool carried);
-  void Export(const HttpRequest& request, HttpDone done);
   HttpResponse CheckNow(const HttpRequest& request);
 
   Hub& hub_;
   Ledger& ledger_;
   Counters& counters_;
   const Clock& clock_;
+  const Tokens& tokens_;
   bool anonymous_;
+  std::vector<Families> families_;
   std::map<std::pair<std::string, std::string>, Page> pages_;  // by path and method
 };
 

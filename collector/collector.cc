@@ -12,7 +12,10 @@
 #include <iostream>
 #include <optional>
 
+#include "collector/account/agreements.h"
+#include "collector/account_api.h"
 #include "collector/acts.h"
+#include "collector/admin_api.h"
 #include "collector/api.h"
 #include "collector/config.h"
 #include "collector/grpc_server.h"
@@ -20,6 +23,7 @@
 #include "collector/identities.h"
 #include "collector/ledger/sqlite.h"
 #include "collector/ledger_thread.h"
+#include "collector/live_sla.h"
 #include "collector/web/http_server.h"
 #include "common/file.h"
 #include "common/log.h"
@@ -32,7 +36,7 @@ constexpr size_t kHttpThreads = 2;
 constexpr Millis kTickEvery{1'000};
 // What decoding big frames leaves between long-lived strings goes back to the system this often:
 // after a fleet has reconnected, it is as much as the series themselves.
-constexpr Millis kTrimEvery{60'000};
+constexpr Millis kUpkeepEvery{60'000};
 // Everything after a signal must be done by then.
 constexpr Millis kStopWithin{10'000};
 // A descriptor per agent and per waiting connection.
@@ -99,17 +103,27 @@ class Collector {
         Identities::Open(config_, *hub_, *acts_, counters_, clock_, io_.get_executor());
     if (!identities.ok()) return identities.status();
     identities_ = *std::move(identities);
+    tokens_.emplace(*acts_);
+    acts_->AddView([this](const Act& act) {
+      agreements_.Tell(act);
+      if (live_sla_) live_sla_->OnAgreed();
+    });
     if (auto status = acts_->Load(**reader); !status.ok()) return status;
     if (auto status = identities_->Settle(*stored); !status.ok()) return status;
-    api_.emplace(*hub_, *ledger_, counters_, clock_, config_.anonymous);
+    api_.emplace(*hub_, *ledger_, counters_, clock_, *tokens_, config_.anonymous);
+    AddTokenPages(*api_, *tokens_);
+    AddAuditPage(*api_, *ledger_);
     identities_->AddRoutes(*api_);
+    StartLiveSla();
+    AddAccountPages(*api_, *acts_, agreements_, *hub_, *ledger_, clock_);
     if (auto status = StartGrpc(); !status.ok()) return status;
     http_.emplace(io_.get_executor(), pool_, [this](HttpRequest request, HttpDone done) {
       api_->Handle(std::move(request), std::move(done));
     });
+    if (auto status = LoadHttpTls(); !status.ok()) return status;
     if (auto status = http_->ListenTcp(config_.http); !status.ok()) return status;
-    const std::string socket = config_.state + "/admin.sock";
-    if (auto status = http_->ListenUnix(socket, 0660, config_.admin_group); !status.ok()) {
+    if (auto status = http_->ListenUnix(config_.admin_socket, 0660, config_.admin_group);
+        !status.ok()) {
       return status;
     }
     LogInfo("started", {{"version", OPPETID_VERSION},
@@ -118,6 +132,28 @@ class Collector {
                         {"http_port", static_cast<int>(http_->port())},
                         {"agents_known", static_cast<uint64_t>(stored->size())}});
     return absl::OkStatus();
+  }
+
+  // Reads certificate and key for HTTP, and uses them from now on if they are others than before.
+  absl::Status LoadHttpTls() {
+    if (config_.http_key.empty()) return absl::OkStatus();
+    const auto certificate = ReadFile(config_.http_certificate);
+    if (!certificate.ok()) return certificate.status();
+    const auto key = ReadSecretFile(config_.http_key);
+    if (!key.ok()) return key.status();
+    if (*certificate == http_certificate_) return absl::OkStatus();
+    if (auto status = http_->SetTls(*certificate, *key); !status.ok()) return status;
+    http_certificate_ = *certificate;
+    return absl::OkStatus();
+  }
+
+  void StartLiveSla() {
+    live_sla_.emplace(*ledger_, clock_, pool_, io_.get_executor(), [this] {
+      return Agreed{agreements_.catalogue(), agreements_.decisions()};
+    });
+    hub_->set_on_stored([this](const Batch& batch) { live_sla_->OnStored(batch); });
+    api_->AddFamilies(
+        [this](const View& view, const Reach& reach) { return live_sla_->Render(view, reach); });
   }
 
   absl::Status StartGrpc() {
@@ -139,8 +175,13 @@ class Collector {
   void Tick() {
     hub_->Tick();
     identities_->Tick();
-    if (const Steady now = clock_.SteadyNow(); now >= next_trim_) {
-      next_trim_ = now + kTrimEvery;
+    live_sla_->Tick();
+    if (const Steady now = clock_.SteadyNow(); now >= next_upkeep_) {
+      next_upkeep_ = now + kUpkeepEvery;
+      if (auto status = LoadHttpTls(); !status.ok()) {
+        LogWarning("the certificate for HTTP stays as it was",
+                   {{"error", std::string(status.message())}});
+      }
       pool_.Post([] { ::malloc_trim(0); });
     }
     tick_.expires_after(kTickEvery);
@@ -185,13 +226,17 @@ class Collector {
   std::optional<LedgerThread> ledger_thread_;
   std::optional<Hub> hub_;
   std::optional<Acts> acts_;
+  std::optional<Tokens> tokens_;
+  Agreements agreements_;
+  std::optional<LiveSla> live_sla_;
   std::optional<Api> api_;
   std::unique_ptr<Identities> identities_;
   std::unique_ptr<GrpcServer> grpc_;
   std::optional<HttpServer> http_;
+  std::string http_certificate_;  // as last read
   boost::asio::signal_set signals_{io_, SIGTERM, SIGINT};
   boost::asio::steady_timer tick_{io_};
-  Steady next_trim_ = clock_.SteadyNow() + kTrimEvery;
+  Steady next_upkeep_ = clock_.SteadyNow() + kUpkeepEvery;
   boost::asio::steady_timer give_up_{io_};
 };
 

@@ -1,15 +1,10 @@
 #include "collector/identity_api.h"
 
+#include "collector/admin_api.h"
 #include "common/text.h"
 
 namespace oppetid::collector {
 namespace {
-
-constexpr size_t kMaxOnBehalfOf = 100;
-
-Caller CallerOf(const HttpRequest& request) {
-  return {request.user, OneLine(Query(request, "on_behalf_of"), kMaxOnBehalfOf)};
-}
 
 // Answers with the text, or with what is wrong.
 std::function<void(absl::StatusOr<std::string>)> Answering(HttpDone done) {

@@ -35,10 +35,10 @@ std::string CheckJson(const AgentView& agent, const CheckView& check) {
 
 }  // namespace
 
-std::string StatusJson(const View& view, const std::string& municipality) {
+std::string StatusJson(const View& view, const Reach& reach) {
   std::string agents, checks;
   for (const auto& agent : view.agents) {
-    if (!municipality.empty() && agent->municipality != municipality) continue;
+    if (!reach.Covers(agent->municipality)) continue;
     if (!agents.empty()) agents += ",\n";
     agents += AgentJson(*agent);
     std::vector<const CheckView*> sorted;
@@ -52,15 +52,6 @@ std::string StatusJson(const View& view, const std::string& municipality) {
   }
   return "{\"at\":\"" + FormatInstant(view.at) + "\",\n\"agents\":[" + agents + "],\n\"checks\":[" +
          checks + "]}\n";
-}
-
-std::string SpanJson(const StoredSpan& span) {
-  std::string line = "{\"type\":\"span\",\"check\":" + JsonQuote(span.host + "/" + span.check) +
-                     ",\"from\":\"" + FormatInstant(span.from) + "\",\"to\":\"" +
-                     FormatInstant(span.to) + "\",\"state\":\"" +
-                     std::string(StateName(span.state)) + '"';
-  if (span.gap) line += ",\"gap\":true,\"reason\":" + JsonQuote(span.reason);
-  return line + ",\"recorded_at\":\"" + FormatInstant(span.recorded_at) + "\"}\n";
 }
 
 }  // namespace oppetid::collector

@@ -2,11 +2,11 @@
 
 #include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>
-#include <iomanip>
 #include <iostream>
 #include <memory>
 
 #include "collector/cli/client.h"
+#include "collector/cli/table.h"
 
 namespace oppetid::collector {
 namespace {
@@ -27,9 +27,8 @@ std::string Target(const Options& options, const std::string& verb) {
   };
   add("municipality", options.municipality);
   add("reason", options.reason);
-  add("on_behalf_of", options.on_behalf_of);
   if (verb.ends_with("invite")) add("ttl", options.ttl);
-  return target;
+  return WithBehalf(target, options.on_behalf_of);
 }
 
 int Ask(const Options& options, const std::string& verb) {
@@ -37,11 +36,6 @@ int Ask(const Options& options, const std::string& verb) {
   if (!body.ok()) return Fail(body.status());
   std::cout << *body;
   return 0;
-}
-
-std::string Text(const json::object& object, const char* key) {
-  const json::value* value = object.if_contains(key);
-  return value != nullptr && value->is_string() ? std::string(value->get_string()) : "-";
 }
 
 int List(const Options& options) {
@@ -58,19 +52,16 @@ int List(const Options& options) {
   if (agents == nullptr || !agents->is_array()) {
     return Fail(absl::InternalError("the collector's answer is not a list of agents"));
   }
-  const auto print = [](const std::string& municipality, const std::string& host,
-                        const std::string& state, const std::string& until) {
-    std::cout << std::left << std::setw(20) << municipality << ' ' << std::setw(24) << host << ' '
-              << std::setw(9) << state << ' ' << until << "\n";
-  };
-  print("MUNICIPALITY", "HOST", "STATE", "CERTIFICATE OR INVITATION UNTIL");
+  std::vector<Row> rows = {{"MUNICIPALITY", "HOST", "STATE", "CERTIFICATE OR INVITATION UNTIL"}};
   for (const json::value& one : agents->get_array()) {
     if (!one.is_object()) continue;
     const json::object& agent = one.get_object();
-    const std::string invited = Text(agent, "invited_until");
-    print(Text(agent, "municipality"), Text(agent, "host"), Text(agent, "state"),
-          invited == "-" ? Text(agent, "certificate_expires") : invited + " (invited)");
+    const std::string invited = JsonText(agent, "invited_until");
+    rows.push_back(
+        {JsonText(agent, "municipality"), JsonText(agent, "host"), JsonText(agent, "state"),
+         invited == "-" ? JsonText(agent, "certificate_expires") : invited + " (invited)"});
   }
+  std::cout << Table(rows);
   return 0;
 }
 
@@ -85,7 +76,7 @@ void AddAgent(CLI::App& app, int& exit_code) {
     AddAddressOptions(*one, options->address);
     if (with_host) one->add_option("HOST", options->host, "The host's name")->required();
     if (std::string(verb) != "list") {
-      one->add_option("--on-behalf-of", options->on_behalf_of, "Who asked for it, for the record");
+      AddBehalfOption(*one, options->on_behalf_of);
       one->callback([options, &exit_code, verb] { exit_code = Ask(*options, verb); });
     }
     return one;

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "collector/cli/client.h"
+#include "collector/cli/table.h"
 
 namespace oppetid::collector {
 namespace {
@@ -19,17 +20,11 @@ struct Options {
 };
 
 int Step(const Options& options, const std::string& step) {
-  const auto body =
-      Fetch(options.address, "POST",
-            "/api/v1/ca/rollover/" + step + "?on_behalf_of=" + UrlEncode(options.on_behalf_of));
+  const auto body = Fetch(options.address, "POST",
+                          WithBehalf("/api/v1/ca/rollover/" + step, options.on_behalf_of));
   if (!body.ok()) return Fail(body.status());
   std::cout << *body;
   return 0;
-}
-
-std::string Text(const json::object& object, const char* key) {
-  const json::value* value = object.if_contains(key);
-  return value != nullptr && value->is_string() ? std::string(value->get_string()) : "-";
 }
 
 // The objects in an array of `object`; none where it is not there.
@@ -56,13 +51,13 @@ int Status(const Options& options) {
     return Fail(absl::InternalError("the collector's answer is no status of a roll-over"));
   }
   const json::object& status = root.get_object();
-  const std::string state = Text(status, "state");
+  const std::string state = JsonText(status, "state");
   std::cout << (state == "none"      ? "No roll-over is under way.\n"
                 : state == "started" ? "Both CAs are trusted; the old one issues.\n"
                                      : "Both CAs are trusted; the new one issues.\n");
   for (const json::object& ca : Objects(status, "cas")) {
     const json::value* issues = ca.if_contains("issues");
-    std::cout << "  CA " << Text(ca, "hash") << ", until " << Text(ca, "expires")
+    std::cout << "  CA " << JsonText(ca, "hash") << ", until " << JsonText(ca, "expires")
               << (issues != nullptr && issues->is_bool() && issues->get_bool() ? ", issues" : "")
               << "\n";
   }
@@ -70,8 +65,8 @@ int Status(const Options& options) {
   if (state == "switched" && waiting.empty())
     std::cout << "Ready for: oppetid ca rollover finish\n";
   for (const json::object& one : waiting) {
-    std::cout << "  waits for " << Text(one, "host") << " (" << Text(one, "municipality")
-              << "): " << Text(one, "why") << "\n";
+    std::cout << "  waits for " << JsonText(one, "host") << " (" << JsonText(one, "municipality")
+              << "): " << JsonText(one, "why") << "\n";
   }
   return 0;
 }
@@ -88,7 +83,7 @@ void AddCa(CLI::App& app, int& exit_code) {
                                    std::pair("finish", "Stop trusting the old CA")}) {
     CLI::App* one = rollover->add_subcommand(step, what);
     AddAddressOptions(*one, options->address);
-    one->add_option("--on-behalf-of", options->on_behalf_of, "Who asked for it, for the record");
+    AddBehalfOption(*one, options->on_behalf_of);
     one->callback(
         [options, &exit_code, step = std::string(step)] { exit_code = Step(*options, step); });
   }

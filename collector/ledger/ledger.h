@@ -135,10 +135,16 @@ class LedgerReader {
  public:
   virtual ~LedgerReader() = default;
   virtual absl::StatusOr<std::vector<AgentRow>> Agents() = 0;
-  // Every span that touches [from, to), open runs included, by host, check and from. Pieces that a
-  // later run of the same check has overtaken are left out: they decide nothing.
+  // From now on everything read is of one committed state, that of the first reading.
+  virtual absl::Status Freeze() = 0;
+  // Every span that touches [from, to), and those of its check that begin after it and before `to`;
+  // open runs included, by host, check and from. Pieces that a later run of the same check has
+  // overtaken are left out: they decide nothing.
   virtual absl::Status ForEachSpan(Instant from, Instant to,
                                    const std::function<void(const StoredSpan&)>& visit) = 0;
+  // As ForEachSpan, every one of a single check.
+  virtual absl::Status ForEachSpanOf(const std::string& host, const std::string& check,
+                                     const std::function<void(const StoredSpan&)>& visit) = 0;
   // Every backup run, by host, job, kind and start.
   virtual absl::Status ForEachBackupRun(
       const std::function<void(const StoredBackupRun&)>& visit) = 0;

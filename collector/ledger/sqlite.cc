@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "collector/ledger/packing.h"
+#include "collector/ledger/reserve.h"
 #include "collector/ledger/schema.h"
 #include "collector/ledger/sqlite_db.h"
 
@@ -14,7 +15,8 @@ namespace {
 
 class SqliteLedger : public Ledger {
  public:
-  SqliteLedger(Database db, std::string path) : db_(std::move(db)), path_(std::move(path)) {}
+  SqliteLedger(Database db, std::string path)
+      : db_(std::move(db)), path_(std::move(path)), reserve_(path_ + ".reserve") {}
 
   absl::Status Prepare() {
     if (auto status = Migrate(db_, path_); !status.ok()) return status;
@@ -33,6 +35,27 @@ class SqliteLedger : public Ledger {
   }
 
   absl::Status Commit(const Batch& batch, Instant now) override {
+    absl::Status status = CommitOnce(batch, now);
+    // What people decide, and what is said to be lost, still finds room on a full disk.
+    if (absl::IsResourceExhausted(status) && batch.runs.empty() && reserve_.Release()) {
+      status = CommitOnce(batch, now);
+    }
+    if (status.ok()) reserve_.Keep(now);
+    return status;
+  }
+
+  const std::string& id() const override { return id_; }
+  Instant newest_record() const override { return FromUnixMillis(newest_record_ms_); }
+
+  uint64_t bytes() const override { return bytes_; }
+  const ChainHead& chain_head() const override { return head_; }
+
+  absl::StatusOr<std::unique_ptr<LedgerReader>> OpenReader() const override {
+    return OpenSqliteReader(path_);
+  }
+
+ private:
+  absl::Status CommitOnce(const Batch& batch, Instant now) {
     const Instant recorded = std::max(now, newest_record());  // never decreases in a ledger
     if (auto status = db_.Execute("BEGIN IMMEDIATE"); !status.ok()) return status;
     auto status = Apply(batch, recorded);
@@ -54,17 +77,6 @@ class SqliteLedger : public Ledger {
     return absl::OkStatus();
   }
 
-  const std::string& id() const override { return id_; }
-  Instant newest_record() const override { return FromUnixMillis(newest_record_ms_); }
-
-  uint64_t bytes() const override { return bytes_; }
-  const ChainHead& chain_head() const override { return head_; }
-
-  absl::StatusOr<std::unique_ptr<LedgerReader>> OpenReader() const override {
-    return OpenSqliteReader(path_);
-  }
-
- private:
   // The file's size, for whoever asks from another thread.
   void Measure() {
     const auto pages = db_.QueryInt("PRAGMA page_count");
@@ -236,6 +248,7 @@ class SqliteLedger : public Ledger {
 
   Database db_;
   std::string path_;
+  Reserve reserve_;
   std::string id_;
   std::atomic<int64_t> newest_record_ms_{0};
   std::atomic<uint64_t> bytes_{0};

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <map>
+#include <tuple>
 #include <utility>
 
 #include "collector/ledger/packing.h"
@@ -77,65 +78,153 @@ class SqliteReader : public LedgerReader {
     }
   }
 
+  // A transaction that ends with the connection.
+  absl::Status Freeze() override {
+    if (frozen_) return absl::OkStatus();
+    auto status = db_.Execute("BEGIN");
+    frozen_ = status.ok();
+    return status;
+  }
+
   absl::Status ForEachSpan(Instant from, Instant to,
                            const std::function<void(const StoredSpan&)>& visit) override {
-    // Both reads see one committed state.
+    return Together([&] { return Visit(from, to, nullptr, nullptr, visit); });
+  }
+
+  absl::Status ForEachSpanOf(const std::string& host, const std::string& check,
+                             const std::function<void(const StoredSpan&)>& visit) override {
+    return Together([&] {
+      return Visit(FromUnixMillis(INT64_MIN), FromUnixMillis(INT64_MAX), &host, &check, visit);
+    });
+  }
+
+ private:
+  // All that `work` reads is of one committed state.
+  absl::Status Together(const std::function<absl::Status()>& work) {
+    if (frozen_) return work();
     if (auto status = db_.Execute("BEGIN"); !status.ok()) return status;
-    auto status = Visit(from, to, visit);
+    auto status = work();
     if (auto end = db_.Execute("COMMIT"); status.ok()) status = end;
     return status;
   }
 
- private:
-  using OpenKey = std::pair<std::string, std::pair<int64_t, int>>;  // host/check, (since, state)
-
-  absl::Status Visit(Instant from, Instant to,
+  // Of all checks, or of `host`'s `check`.
+  absl::Status Visit(Instant from, Instant to, const std::string* host, const std::string* check,
                      const std::function<void(const StoredSpan&)>& visit) {
     auto agents = ReadAgents(db_);
     if (!agents.ok()) return agents.status();
-    std::map<OpenKey, Instant> open;
+    OpenRuns open;
     for (const AgentRow& agent : *agents) {
       for (const StoredOpenRun& run : agent.runs) {
         open[{agent.host + "/" + run.check,
               {ToUnixMillis(run.since), static_cast<int>(run.state)}}] = run.last + run.valid_for;
       }
     }
-    // The newest piece of an open run may end later than its row says, so open runs are looked at
-    // whatever their stored end; `last_piece` marks the one that may grow.
-    auto select = db_.Prepare(R"sql(
-        SELECT c.host, c.name, s.state, s.from_ms, s.to_ms, s.recorded_at_ms, s.reason, s.since_ms,
-               NOT EXISTS (SELECT 1 FROM spans p WHERE p.check_id = s.check_id AND
-                           p.since_ms = s.since_ms AND p.state = s.state AND p.from_ms > s.from_ms)
-        FROM spans s JOIN checks c ON c.id = s.check_id
-        WHERE s.from_ms < ?1 AND NOT (s.from_ms > s.since_ms AND EXISTS (
-          SELECT 1 FROM spans n WHERE n.check_id = s.check_id AND n.since_ms > s.since_ms AND
-          n.since_ms <= s.from_ms))
-        ORDER BY c.host, c.name, s.from_ms, s.state)sql");
-    if (!select.ok()) return select.status();
-    select->Bind(1, ToUnixMillis(to));
+    auto checks =
+        db_.Prepare(host == nullptr ? "SELECT id, host, name FROM checks ORDER BY host, name"
+                                    : "SELECT id, host, name FROM checks WHERE host = ?1 AND "
+                                      "name = ?2");
+    if (!checks.ok()) return checks.status();
+    if (host != nullptr) {
+      checks->Bind(1, *host);
+      checks->Bind(2, *check);
+    }
+    auto pieces = db_.Prepare(
+        "SELECT since_ms, state, from_ms, to_ms, recorded_at_ms, reason FROM spans "
+        "WHERE check_id = ?1 AND since_ms < ?2 AND from_ms < ?2");
+    if (!pieces.ok()) return pieces.status();
     for (;;) {
-      const auto row = select->Step();
+      const auto row = checks->Step();
       if (!row.ok()) return row.status();
       if (!*row) return absl::OkStatus();
-      StoredSpan span;
-      span.host = select->Text(0);
-      span.check = select->Text(1);
-      const int64_t state = select->Int(2);
-      span.gap = state == kGapState;
-      span.state = span.gap ? State::kUnknown : static_cast<State>(state);
-      span.from = FromUnixMillis(select->Int(3));
-      span.to = FromUnixMillis(select->Int(4));
-      span.recorded_at = FromUnixMillis(select->Int(5));
-      span.reason = select->Text(6);
-      if (select->Int(8) != 0) {
-        const auto found =
-            open.find({span.host + "/" + span.check, {select->Int(7), static_cast<int>(state)}});
-        if (found != open.end()) span.to = std::max(span.to, found->second);
+      pieces->Bind(1, checks->Int(0));
+      pieces->Bind(2, ToUnixMillis(to));
+      auto read = ReadPieces(*pieces);
+      if (!read.ok()) return read.status();
+      if (auto status =
+              Extend(checks->Int(0), checks->Text(1) + "/" + checks->Text(2), open, *read);
+          !status.ok()) {
+        return status;
       }
-      if (span.to > from) visit(span);
+      VisitPieces(checks->Text(1), checks->Text(2), from, *read, visit);
     }
   }
 
+  struct Piece {
+    int64_t since, state, from, to, recorded_at;
+    std::string reason;
+  };
+  // By full name, since and state; when they run out.
+  using OpenRuns = std::map<std::pair<std::string, std::pair<int64_t, int>>, Instant>;
+
+  // By from, state and since.
+  static absl::StatusOr<std::vector<Piece>> ReadPieces(Statement& select) {
+    std::vector<Piece> pieces;
+    for (;;) {
+      const auto row = select.Step();
+      if (!row.ok()) return row.status();
+      if (!*row) break;
+      pieces.push_back({select.Int(0), select.Int(1), select.Int(2), select.Int(3), select.Int(4),
+                        select.Text(5)});
+    }
+    std::sort(pieces.begin(), pieces.end(), [](const Piece& a, const Piece& b) {
+      return std::tie(a.from, a.state, a.since) < std::tie(b.from, b.state, b.since);
+    });
+    return pieces;
+  }
+
+  // The newest piece of an open run may end later than its row says.
+  absl::Status Extend(int64_t check, const std::string& name, const OpenRuns& open,
+                      std::vector<Piece>& pieces) {
+    for (auto it = open.lower_bound({name, {INT64_MIN, 0}});
+         it != open.end() && it->first.first == name; ++it) {
+      const auto [since, state] = it->first.second;
+      auto last = db_.Prepare(
+          "SELECT max(from_ms) FROM spans WHERE check_id = ?1 AND since_ms = ?2 AND state = ?3");
+      if (!last.ok()) return last.status();
+      last->Bind(1, check);
+      last->Bind(2, since);
+      last->Bind(3, static_cast<int64_t>(state));
+      const auto row = last->Step();
+      if (!row.ok()) return row.status();
+      for (Piece& piece : pieces) {
+        if (piece.since == since && piece.state == state && *row && piece.from == last->Int(0)) {
+          piece.to = std::max(piece.to, ToUnixMillis(it->second));
+        }
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  static void VisitPieces(const std::string& host, const std::string& check, Instant from,
+                          const std::vector<Piece>& pieces,
+                          const std::function<void(const StoredSpan&)>& visit) {
+    std::vector<int64_t> starts;  // of all runs
+    for (const Piece& piece : pieces) starts.push_back(piece.since);
+    std::sort(starts.begin(), starts.end());
+    bool touched = false;
+    StoredSpan span;
+    span.host = host;
+    span.check = check;
+    for (const Piece& piece : pieces) {
+      // A piece of its own, and another run has begun between the start of its run and its own.
+      const bool overtaken =
+          piece.from > piece.since &&
+          *std::prev(std::upper_bound(starts.begin(), starts.end(), piece.from)) > piece.since;
+      if (overtaken) continue;
+      touched = touched || FromUnixMillis(piece.to) > from;
+      if (!touched) continue;
+      span.gap = piece.state == kGapState;
+      span.state = span.gap ? State::kUnknown : static_cast<State>(piece.state);
+      span.from = FromUnixMillis(piece.from);
+      span.to = FromUnixMillis(piece.to);
+      span.recorded_at = FromUnixMillis(piece.recorded_at);
+      span.reason = piece.reason;
+      visit(span);
+    }
+  }
+
+  bool frozen_ = false;
   Database db_;
 };
 

@@ -1,9 +1,12 @@
 #include <sqlite3.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/stat.h>
 
 #include <csignal>
 #include <fstream>
 
+#include "collector/ledger/reserve.h"
 #include "collector/ledger/sqlite.h"
 #include "tests/contract/ledger_contract.h"
 #include "tests/support/temp_dir.h"
@@ -59,6 +62,24 @@ TEST(SqliteLedger, SaysWhenTheDiskIsFull) {
   for (int i = 0; i < 20'000; ++i) batch.runs.push_back(RunOf(i, i + 1, State::kOk));
   place.Break();
   EXPECT_EQ((*ledger)->Commit(batch, At(0)).code(), absl::StatusCode::kResourceExhausted);
+}
+
+TEST(SqliteLedger, KeepsRoomBesideItselfAndGivesItUpOnce) {
+  TempDir directory;
+  const std::string path = directory.path() + "/reserve";
+  Reserve reserve(path);
+  EXPECT_FALSE(reserve.Release()) << "there is none yet";
+  reserve.Keep(At(0));
+  struct stat info {};
+  ASSERT_EQ(::stat(path.c_str(), &info), 0);
+  EXPECT_GE(info.st_blocks * 512, 4'000'000);
+  EXPECT_TRUE(reserve.Release());
+  EXPECT_NE(::stat(path.c_str(), &info), 0);
+  EXPECT_FALSE(reserve.Release());
+  reserve.Keep(At(59));
+  EXPECT_NE(::stat(path.c_str(), &info), 0) << "not at once: the disk is full";
+  reserve.Keep(At(60));
+  EXPECT_EQ(::stat(path.c_str(), &info), 0);
 }
 
 // A file of the first release: what is in it stays, what is new finds its place.

@@ -291,6 +291,39 @@ TEST_P(LedgerContract, ReadsOnlyWhatTouchesTheRange) {
   EXPECT_THAT(Spans(*ledger_, At(180), At(999)), testing::IsEmpty());
 }
 
+TEST_P(LedgerContract, ReadsWhatBeginsAfterTheFirstThatTouches) {
+  // Three runs of one check, the first outliving the second: at 100 the second has decided.
+  Commit(Runs({RunOf(0, 200), RunOf(10, 20, State::kCritical), RunOf(150, 160)}), 5);
+  EXPECT_THAT(Spans(*ledger_, At(100), At(120)),
+              testing::ElementsAre("srv1/disk ok 0-200 @5", "srv1/disk critical 10-20 @5"));
+}
+
+TEST_P(LedgerContract, ReadsOneCheckWhole) {
+  Commit(Runs({RunOf(0, 60), RunOf(60, 120, State::kCritical), RunOf(0, 60, State::kOk, "cpu")}),
+         5);
+  auto reader = ledger_->OpenReader();
+  ASSERT_TRUE(reader.ok()) << reader.status();
+  std::vector<std::string> told;
+  const auto tell = [&](const StoredSpan& span) { told.push_back(Tell(span)); };
+  ASSERT_TRUE((*reader)->ForEachSpanOf("srv1", "disk", tell).ok());
+  ASSERT_TRUE((*reader)->ForEachSpanOf("srv1", "none", tell).ok());
+  EXPECT_THAT(told, testing::ElementsAre("srv1/disk ok 0-60 @5", "srv1/disk critical 60-120 @5"));
+}
+
+TEST_P(LedgerContract, AFrozenReaderStaysAtOneCommittedState) {
+  Commit(Runs({RunOf(0, 60)}), 5);
+  auto reader = ledger_->OpenReader();
+  ASSERT_TRUE(reader.ok()) << reader.status();
+  ASSERT_TRUE((*reader)->Freeze().ok());
+  ASSERT_TRUE((*reader)->Agents().ok());
+  Commit(Runs({RunOf(60, 120, State::kCritical)}), 65);
+  int count = 0;
+  const auto visit = [&](const StoredSpan&) { ++count; };
+  ASSERT_TRUE((*reader)->ForEachSpan(At(0), At(1'000), visit).ok());
+  ASSERT_TRUE((*reader)->ForEachSpanOf("srv1", "disk", visit).ok());
+  EXPECT_EQ(count, 2);
+}
+
 TEST_P(LedgerContract, SortsByHostCheckAndStart) {
   Batch batch =
       Runs({RunOf(60, 90), RunOf(0, 60, State::kCritical), RunOf(0, 60, State::kOk, "cpu")});
