@@ -110,9 +110,9 @@ class Agent {
     link_.emplace(io_.get_executor(), files);
     renewal_.emplace(files, RandomBits);
     link_->set_events({[this](const v1::CollectorFrame& frame) {
-                         const Instant wall = clock_.Now();
                          const Steady now = clock_.SteadyNow();
-                         core_->uplink().OnFrame(frame, wall, now);
+                         core_->uplink().OnFrame(frame, clock_.Now(), now);
+                         const Instant wall = clock_.Now() + core_->uplink().clock_offset();
                          if (frame.has_welcome()) renewal_->OnConnected(wall, now);
                          if (frame.has_certificate()) {
                            renewal_->OnCertificate(frame.certificate(), wall, now);
@@ -166,7 +166,7 @@ class Agent {
   // Asks for a new certificate when one is due, and connects anew to use it.
   void Renew() {
     if (!core_->uplink().connected()) return;
-    if (auto request = renewal_->Due(clock_.Now(), clock_.SteadyNow())) {
+    if (auto request = renewal_->Due(clock_.SteadyNow())) {
       v1::AgentFrame frame;
       *frame.mutable_renewal() = *std::move(request);
       core_->uplink().SendFirst(std::move(frame));

@@ -41,7 +41,7 @@ void Renewal::Plan(Instant wall, Steady now) {
   ask_at_ = now + std::max(half - wall, Millis(0));
 }
 
-std::optional<v1::RenewalRequest> Renewal::Due(Instant, Steady now) {
+std::optional<v1::RenewalRequest> Renewal::Due(Steady now) {
   if (now < ask_at_) return std::nullopt;
   ask_at_ = now + std::clamp(life_ / kAgainPart, kAgainMin, kAgainMax);
   // The same key until it is answered: then the answer is the same too.

@@ -2,8 +2,9 @@
 // of the old one, and puts it in force.
 //
 // The new key is made here and never leaves the server. What is new takes effect with the next
-// connection, for which this asks. Time comes in with every call.
-// Threading: the agent's thread; files are written in place, twice a month.
+// connection, for which this asks. Time comes in with every call; `wall` is the collector's clock
+// as far as it is known, since that decides what has expired. Threading: the agent's thread; files
+// are written in place, twice a month.
 #pragma once
 
 #include <functional>
@@ -27,7 +28,7 @@ class Renewal {
   // A new stream: whatever was asked for on the last one is asked again.
   void OnConnected(Instant wall, Steady now);
   // A request when one is due.
-  std::optional<v1::RenewalRequest> Due(Instant wall, Steady now);
+  std::optional<v1::RenewalRequest> Due(Steady now);
   void OnCertificate(const v1::Certificate& certificate, Instant wall, Steady now);
   // Whether it is time to connect anew; true once.
   bool Reconnect(Steady now);

@@ -152,13 +152,14 @@ void Enrolment::End(Caller caller, const std::string& host, const std::string& r
 
 bool Enrolment::MayAttempt(const std::string& token, Steady now) {
   Forget(&failures_, now);
+  // What is over is forgotten for all tokens, also for those that are gone.
+  std::erase_if(by_token_, [now](auto& failed) {
+    Forget(&failed.second, now);
+    return failed.second.empty();
+  });
   if (hosts_.FindByToken(token) == nullptr) return failures_.size() < kFailures;
   const auto failed = by_token_.find(token);
-  if (failed == by_token_.end()) return true;
-  Forget(&failed->second, now);
-  if (!failed->second.empty()) return failed->second.size() < kFailuresPerToken;
-  by_token_.erase(failed);
-  return true;
+  return failed == by_token_.end() || failed->second.size() < kFailuresPerToken;
 }
 
 void Enrolment::NoteFailure(const std::string& token, Steady now) {

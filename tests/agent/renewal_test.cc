@@ -41,7 +41,7 @@ class RenewalTest : public testing::Test {
     wall_ += by;
     now_ += by;
   }
-  std::optional<v1::RenewalRequest> Due() { return renewal_.Due(wall_, now_); }
+  std::optional<v1::RenewalRequest> Due() { return renewal_.Due(now_); }
 
   TempDir directory_;
   TlsFiles files_{directory_.path() + "/ca.pem", directory_.path() + "/agent.pem",
