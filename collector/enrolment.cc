@@ -121,7 +121,7 @@ void Enrolment::End(Caller caller, const std::string& host, const std::string& r
   const Host* known = hosts_.Find(host);
   if (known == nullptr) return done(absl::NotFoundError("no host " + OneLine(host, 63)));
   if (known->retired) return done(absl::FailedPreconditionError(host + " is retired already"));
-  const Revocation revocation{ToHex(RandomBytes(8)), clock_.Now(), retired, host};
+  const HostEnd revocation{ToHex(RandomBytes(8)), clock_.Now(), retired, host};
   // First the list, so that it holds whatever becomes of the ledger.
   elsewhere_([this, revocation] { return revocations_.Append(revocation); },
              [=, this, caller = std::move(caller),
@@ -153,10 +153,10 @@ void Enrolment::End(Caller caller, const std::string& host, const std::string& r
 bool Enrolment::MayAttempt(const std::string& token, Steady now) {
   Forget(&failures_, now);
   // What is over is forgotten for all tokens, also for those that are gone.
-  std::erase_if(by_token_, [now](auto& failed) {
-    Forget(&failed.second, now);
-    return failed.second.empty();
-  });
+  for (auto it = by_token_.begin(); it != by_token_.end();) {
+    Forget(&it->second, now);
+    it = it->second.empty() ? by_token_.erase(it) : std::next(it);
+  }
   if (hosts_.FindByToken(token) == nullptr) return failures_.size() < kFailures;
   const auto failed = by_token_.find(token);
   return failed == by_token_.end() || failed->second.size() < kFailuresPerToken;

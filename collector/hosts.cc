@@ -73,7 +73,7 @@ void Hosts::Apply(const Act& act) {
   }
 }
 
-void Hosts::Apply(const Revocation& revocation) {
+void Hosts::Apply(const HostEnd& revocation) {
   if (ended_.count(revocation.id) > 0) return;
   End(revocation.host, revocation.id, revocation.retired);
 }

@@ -60,7 +60,7 @@ class Hosts {
  public:
   void Apply(const Act& act);
   // A revocation of the list; one whose act is known changes nothing.
-  void Apply(const Revocation& revocation);
+  void Apply(const HostEnd& revocation);
   // The ledger knows an agent of this name.
   void Know(const std::string& host, const std::string& municipality);
 

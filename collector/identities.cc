@@ -57,7 +57,7 @@ void Identities::Wire(const CollectorConfig& config, Acts& acts) {
 
 absl::Status Identities::Settle(const std::vector<AgentRow>& stored) {
   for (const AgentRow& row : stored) hosts_.Know(row.host, row.municipality);
-  for (const Revocation& revocation : revocations_->all()) hosts_.Apply(revocation);
+  for (const HostEnd& revocation : revocations_->all()) hosts_.Apply(revocation);
   for (const auto& [name, host] : hosts_.all()) {
     if (host.retired) hub_.Retire(name);
   }

@@ -25,7 +25,7 @@ absl::StatusOr<Revocations> Revocations::Open(std::string path) {
   std::string line;
   for (int number = 1; std::getline(lines, line); ++number) {
     std::istringstream words(line);
-    Revocation one;
+    HostEnd one;
     std::string at, what, more;
     words >> one.id >> at >> what >> one.host;
     const auto instant = ParseInstant(at);
@@ -42,7 +42,7 @@ absl::StatusOr<Revocations> Revocations::Open(std::string path) {
   return list;
 }
 
-absl::Status Revocations::Append(const Revocation& revocation) {
+absl::Status Revocations::Append(const HostEnd& revocation) {
   const std::string longer =
       absl::StrCat(text_, revocation.id, " ", FormatInstant(revocation.at), " ",
                    revocation.retired ? kRetired : kRevoked, " ", revocation.host, "\n");

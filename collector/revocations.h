@@ -15,7 +15,7 @@
 
 namespace oppetid::collector {
 
-struct Revocation {
+struct HostEnd {
   std::string id;  // 16 hex digits, random
   Instant at;
   bool retired = false;  // ended for good; else its certificates are revoked
@@ -28,15 +28,15 @@ class Revocations {
   // says must hold.
   static absl::StatusOr<Revocations> Open(std::string path);
 
-  const std::vector<Revocation>& all() const { return all_; }
+  const std::vector<HostEnd>& all() const { return all_; }
   // Durable when it returns OK.
-  absl::Status Append(const Revocation& revocation);
+  absl::Status Append(const HostEnd& revocation);
 
  private:
   explicit Revocations(std::string path) : path_(std::move(path)) {}
   std::string path_;
   std::string text_;
-  std::vector<Revocation> all_;
+  std::vector<HostEnd> all_;
 };
 
 }  // namespace oppetid::collector

@@ -287,7 +287,7 @@ TEST_F(EnrolmentTest, ARevocationHoldsWithoutTheLedger) {
   Wire();
   EXPECT_EQ(Hello(reply->certificate_pem()).link->Why(), "");
   Wire();
-  for (const Revocation& one : list_->all()) hosts_->Apply(one);
+  for (const HostEnd& one : list_->all()) hosts_->Apply(one);
   EXPECT_EQ(Hello(reply->certificate_pem()).link->Why(), "refused: revoked");
   EXPECT_THAT(Invite(), HasSubstr("oppetid_")) << "and it can be invited anew";
 }

@@ -119,11 +119,11 @@ TEST_F(HostsTest, TheListCountsWhereTheLedgerHasForgotten) {
   Revoke("0123456789abcdef");
   Issue("bb", "2");
   // Known from its act: what came after stays.
-  hosts_.Apply(Revocation{"0123456789abcdef", kAt, false, "srv1"});
+  hosts_.Apply(HostEnd{"0123456789abcdef", kAt, false, "srv1"});
   EXPECT_EQ(Why("2"), "");
-  hosts_.Apply(Revocation{"00000000000000ff", kAt, false, "srv1"});
+  hosts_.Apply(HostEnd{"00000000000000ff", kAt, false, "srv1"});
   EXPECT_EQ(Why("2"), "revoked");
-  hosts_.Apply(Revocation{"00000000000000fe", kAt, true, "srv1"});
+  hosts_.Apply(HostEnd{"00000000000000fe", kAt, true, "srv1"});
   EXPECT_EQ(Why("2"), "retired");
 }
 
