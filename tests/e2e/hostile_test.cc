@@ -474,7 +474,8 @@ grpc::Status CallAnyMethod(const CollectorProcess& collector, const std::string&
   context.set_deadline(
       gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_seconds(within, GPR_TIMESPAN)));
   grpc::CompletionQueue queue;
-  const grpc::ByteBuffer request;
+  const grpc::Slice empty;
+  const grpc::ByteBuffer request(&empty, 1);
   grpc::ByteBuffer answer;
   const auto call = stub.PrepareUnaryCall(&context, method, request, &queue);
   call->StartCall();
