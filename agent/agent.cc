@@ -16,6 +16,7 @@
 #include "agent/config.h"
 #include "agent/core.h"
 #include "agent/grpc_link.h"
+#include "agent/renewal.h"
 #include "agent/report_server.h"
 #include "agent/runner.h"
 #include "common/file.h"
@@ -112,9 +113,17 @@ class Agent {
     if (!reports_disk.ok()) return reports_disk.status();
     reports_disk_ = *std::move(reports_disk);
     if (auto status = reports_.Open(*reports_disk_); !status.ok()) return status;
-    link_.emplace(io_.get_executor(), TlsFiles{config.ca, config.certificate, config.key});
+    const TlsFiles files{config.ca, config.certificate, config.key};
+    link_.emplace(io_.get_executor(), files);
+    renewal_.emplace(files, RandomBits);
     link_->set_events({[this](const v1::CollectorFrame& frame) {
-                         core_->uplink().OnFrame(frame, clock_.Now(), clock_.SteadyNow());
+                         const Steady now = clock_.SteadyNow();
+                         core_->uplink().OnFrame(frame, clock_.Now(), now);
+                         const Instant wall = clock_.Now() + core_->uplink().clock_offset();
+                         if (frame.has_welcome()) renewal_->OnConnected(wall, now);
+                         if (frame.has_certificate()) {
+                           renewal_->OnCertificate(frame.certificate(), wall, now);
+                         }
                          Wake();
                        },
                        [this] {
@@ -136,6 +145,7 @@ class Agent {
     options.interval = config.interval;
     options.spool = config.spool;
     options.checks = std::move(config.checks);
+    options.add_to_hello = [this](v1::Hello* hello) { renewal_->FillHello(hello); };
     for (const CheckSpec& check : options.checks) deadlines_.push_back(check.deadline);
     auto core = Core::Start(std::move(options), *disk_, *link_, RandomBits, clock_.Now(),
                             clock_.SteadyNow());
@@ -157,12 +167,26 @@ class Agent {
   // Asks what is due and sets the timer for what comes next.
   void Wake() {
     if (stopping_) return;
+    Renew();
     for (const size_t check : core_->Tick(clock_.Now(), clock_.SteadyNow())) Ask(check);
     const Steady now = clock_.SteadyNow();
-    timer_.expires_at(std::clamp(core_->Next(), now, now + Steady::duration(kLongestSleep)));
+    Steady next = core_->Next();
+    if (core_->uplink().connected()) next = std::min(next, renewal_->Next());
+    timer_.expires_at(std::clamp(next, now, now + Steady::duration(kLongestSleep)));
     timer_.async_wait([this](boost::system::error_code error) {
       if (!error) Wake();
     });
+  }
+
+  // Asks for a new certificate when one is due, and connects anew to use it.
+  void Renew() {
+    if (!core_->uplink().connected()) return;
+    if (auto request = renewal_->Due(clock_.SteadyNow())) {
+      v1::AgentFrame frame;
+      *frame.mutable_renewal() = *std::move(request);
+      core_->uplink().SendFirst(std::move(frame));
+    }
+    if (renewal_->Reconnect(clock_.SteadyNow())) core_->uplink().Reconnect();
   }
 
   void Ask(size_t check) {
@@ -216,6 +240,7 @@ class Agent {
   std::unique_ptr<PosixDisk> reports_disk_;
   ReportServer report_server_{io_.get_executor(), clock_, reports_};
   std::optional<GrpcLink> link_;
+  std::optional<Renewal> renewal_;
   std::unique_ptr<Core> core_;
   std::optional<Runner> runner_;
   boost::asio::signal_set signals_{io_, SIGTERM, SIGINT};

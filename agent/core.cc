@@ -223,6 +223,7 @@ void Core::FillHello(v1::Hello* hello) {
     info->set_every_ms(check.every.count());
     info->set_valid_for_ms(check.valid_for.count());
   }
+  if (options_.add_to_hello) options_.add_to_hello(hello);
 }
 
 void Core::StartStream(const v1::Limits& limits) { newest_.StartStream(limits.series()); }

@@ -41,6 +41,7 @@ struct CoreOptions {
   Millis interval{};
   SpoolOptions spool;
   std::vector<CheckSpec> checks;
+  std::function<void(v1::Hello*)> add_to_hello;  // what the edge knows; may be empty
 };
 
 // One attempt at a check, as the edge measured it.

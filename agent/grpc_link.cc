@@ -4,7 +4,6 @@
 
 #include <boost/asio/post.hpp>
 
-#include "common/file.h"
 #include "common/limits.h"
 #include "oppetid/v1/telemetry.grpc.pb.h"
 
@@ -114,21 +113,18 @@ void GrpcLink::set_events(LinkEvents events) {
 
 void GrpcLink::Open(const std::string& address) {
   grpc::SslCredentialsOptions tls;
-  const auto ca = ReadFile(files_.ca);
-  const auto certificate = ReadFile(files_.certificate);
-  const auto key = ReadSecretFile(files_.key);
-  for (const auto* file : {&ca, &certificate, &key}) {
-    if (file->ok()) continue;
+  const auto credentials = LoadCredentials(files_);
+  if (!credentials.ok()) {
     stream_.reset();
     boost::asio::post(executor_,
-                      [events = events_, reason = std::string(file->status().message())] {
+                      [events = events_, reason = std::string(credentials.status().message())] {
                         events->on_closed(reason);
                       });
     return;
   }
-  tls.pem_root_certs = *ca;
-  tls.pem_cert_chain = *certificate;
-  tls.pem_private_key = *key;
+  tls.pem_root_certs = credentials->ca;
+  tls.pem_cert_chain = credentials->certificate;
+  tls.pem_private_key = credentials->key;
   stream_ = std::make_shared<Stream>(executor_, events_);
   stream_->Start(address, tls);
 }

@@ -1,9 +1,8 @@
 // The uplink's link over gRPC: one bidirectional stream with mutual TLS.
 //
-// The only file of the agent that includes gRPC. gRPC's threads only move bytes; every event is
-// posted to the agent's executor.
-// Threading: calls from the agent's thread. Lifetime: Shutdown() must have called back before the
-// link is destroyed.
+// With enrol_call.cc the only file of the agent that includes gRPC. gRPC's threads only move bytes;
+// every event is posted to the agent's executor. Threading: calls from the agent's thread.
+// Lifetime: Shutdown() must have called back before the link is destroyed.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -11,13 +10,10 @@
 #include <memory>
 #include <string>
 
+#include "agent/credentials.h"
 #include "agent/uplink.h"
 
 namespace oppetid::agent {
-
-struct TlsFiles {
-  std::string ca, certificate, key;
-};
 
 struct LinkEvents {
   std::function<void(const v1::CollectorFrame&)> on_frame;

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "agent/agent.h"
+#include "agent/enrol.h"
 #include "agent/report_commands.h"
 
 int main(int argc, char** argv) {
@@ -22,11 +23,29 @@ int main(int argc, char** argv) {
   check->add_option("FILE", file, "The file to read")->required();
   oppetid::agent::ReportCommands reports(app);
 
+  oppetid::agent::EnrolOptions enrolment;
+  CLI::App* enrol = app.add_subcommand(
+      "enrol", "Redeem an invitation: make this server's key and get its certificate");
+  enrol->add_option("--collector", enrolment.collector,
+                    "HOST:PORT for agents (default: the configuration's first)");
+  auto* token = enrol->add_option_group("token", "The token of `oppetid agent invite`");
+  token->add_option("--token", enrolment.token,
+                    "The token itself, or - for standard input; others on this server may see it");
+  token->add_option("--token-file", enrolment.token_file, "A file that holds it");
+  token->require_option(1);
+  auto* config = enrol->add_option("--config", enrolment.config,
+                                   "The agent's configuration, which says where its state is");
+  enrol
+      ->add_option("--state", enrolment.state,
+                   "The agent's state directory (default /var/lib/oppetid-agent)")
+      ->excludes(config);
+
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
+  if (*enrol) return oppetid::agent::RunEnrol(enrolment);
   if (reports.given()) {
     if (const std::string fault = reports.Fault(); !fault.empty()) {
       std::cerr << fault << "\n";

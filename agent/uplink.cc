@@ -1,6 +1,7 @@
 #include "agent/uplink.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "common/check.h"
 #include "common/limits.h"
@@ -58,6 +59,11 @@ void Uplink::Connect(Instant wall, Steady now) {
 
 void Uplink::SendNext(Instant wall, Steady now) {
   if (state_ != State::kWelcomed || sending_) return;
+  if (first_) {
+    sending_ = true;
+    link_.Send(*std::exchange(first_, std::nullopt));
+    return;
+  }
   if (snapshot_due_ || now >= next_snapshot_) {
     SendSnapshot(wall, now);
     return;
@@ -139,6 +145,7 @@ void Uplink::OnClosed(const std::string& reason, Steady now) {
   }
   state_ = State::kIdle;
   sending_ = false;
+  first_.reset();
   welcome_by_ = Steady::max();
   next_snapshot_ = Steady::max();
   if (!was_connected) address_ = (address_ + 1) % addresses_.size();
@@ -160,11 +167,15 @@ Steady Uplink::Next() const {
       return welcome_by_;
     case State::kWelcomed:
       if (sending_) return Steady::max();
-      return snapshot_due_ ? Steady::min() : next_snapshot_;
+      return snapshot_due_ || first_ ? Steady::min() : next_snapshot_;
     case State::kStopped:
       break;
   }
   return Steady::max();
+}
+
+void Uplink::Reconnect() {
+  if (state_ == State::kWelcomed) link_.Close();
 }
 
 void Uplink::Stop() {

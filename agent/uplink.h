@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -52,6 +53,10 @@ class Uplink {
   void Tick(Instant wall, Steady now);
   // A check's state changed: a Snapshot goes out with the next Tick.
   void SnapshotSoon() { snapshot_due_ = true; }
+  // Sends this frame before anything else, if the stream lives until then.
+  void SendFirst(v1::AgentFrame frame) { first_ = std::move(frame); }
+  // Ends the stream and opens another.
+  void Reconnect();
   // When the next Tick is needed, if nothing happens before.
   Steady Next() const;
   // Ends the stream and opens no other.
@@ -86,6 +91,7 @@ class Uplink {
   Steady connect_at_{};
   Steady welcome_by_ = Steady::max();
   Steady next_snapshot_ = Steady::max();
+  std::optional<v1::AgentFrame> first_;
   bool snapshot_due_ = false;
   bool sending_ = false;
   uint32_t unacked_frames_ = 0;

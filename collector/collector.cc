@@ -20,6 +20,7 @@
 #include "collector/config.h"
 #include "collector/grpc_server.h"
 #include "collector/hub.h"
+#include "collector/identities.h"
 #include "collector/ledger/sqlite.h"
 #include "collector/ledger_thread.h"
 #include "collector/live_sla.h"
@@ -98,15 +99,21 @@ class Collector {
     ledger_thread_.emplace(*ledger_, io_.get_executor());
     hub_.emplace(clock_, *ledger_thread_, counters_, ledger_->id(), *stored);
     acts_.emplace(*hub_, clock_);
+    auto identities =
+        Identities::Open(config_, *hub_, *acts_, counters_, clock_, io_.get_executor());
+    if (!identities.ok()) return identities.status();
+    identities_ = *std::move(identities);
     tokens_.emplace(*acts_);
     acts_->AddView([this](const Act& act) {
       agreements_.Tell(act);
       if (live_sla_) live_sla_->OnAgreed();
     });
     if (auto status = acts_->Load(**reader); !status.ok()) return status;
+    if (auto status = identities_->Settle(*stored); !status.ok()) return status;
     api_.emplace(*hub_, *ledger_, counters_, clock_, *tokens_, config_.anonymous);
     AddTokenPages(*api_, *tokens_);
     AddAuditPage(*api_, *ledger_);
+    identities_->AddRoutes(*api_);
     StartLiveSla();
     AddAccountPages(*api_, *acts_, agreements_, *hub_, *ledger_, clock_);
     if (auto status = StartGrpc(); !status.ok()) return status;
@@ -150,24 +157,24 @@ class Collector {
   }
 
   absl::Status StartGrpc() {
-    const auto ca = ReadFile(config_.ca);
-    if (!ca.ok()) return ca.status();
-    const auto certificate = ReadFile(config_.certificate);
-    if (!certificate.ok()) return certificate.status();
-    const auto key = ReadSecretFile(config_.key);
-    if (!key.ok()) return key.status();
-    auto verifier = PeerVerifier::Make(*ca, config_.trust_domain);
-    if (!verifier.ok()) return verifier.status();
-    verifier_.emplace(*std::move(verifier));
-    auto server = GrpcServer::Start({config_.grpc, *ca, *certificate, *key}, io_.get_executor(),
-                                    *hub_, *verifier_, clock_, counters_);
+    GrpcServerOptions options;
+    options.address = config_.grpc;
+    options.identity = identities_->trust().server();
+    options.enrol = [this](const v1::EnrolRequest& request, const std::string& peer,
+                           Enrolment::Enrolled done) {
+      identities_->enrolment().Enrol(request, peer, std::move(done));
+    };
+    auto server = GrpcServer::Start(std::move(options), io_.get_executor(), *hub_,
+                                    identities_->trust().verifier(), clock_, counters_);
     if (!server.ok()) return server.status();
     grpc_ = *std::move(server);
+    identities_->OnServerChange([this](const ServerIdentity& identity) { grpc_->Show(identity); });
     return absl::OkStatus();
   }
 
   void Tick() {
     hub_->Tick();
+    identities_->Tick();
     live_sla_->Tick();
     if (const Steady now = clock_.SteadyNow(); now >= next_upkeep_) {
       next_upkeep_ = now + kUpkeepEvery;
@@ -223,7 +230,7 @@ class Collector {
   Agreements agreements_;
   std::optional<LiveSla> live_sla_;
   std::optional<Api> api_;
-  std::optional<PeerVerifier> verifier_;
+  std::unique_ptr<Identities> identities_;
   std::unique_ptr<GrpcServer> grpc_;
   std::optional<HttpServer> http_;
   std::string http_certificate_;  // as last read

@@ -1,9 +1,54 @@
 #include "collector/config.h"
 
+#include <algorithm>
+
+#include "collector/authority.h"
 #include "collector/endpoint.h"
 #include "common/text.h"
 
 namespace oppetid::collector {
+namespace {
+
+constexpr Millis kUsualLife = std::chrono::hours(24 * 30);
+// Short ones are for trying it out; renewal takes seconds, not months.
+constexpr Millis kMinLife{20'000};
+constexpr Millis kMaxLife = std::chrono::hours(24 * 90);
+
+void ReadTls(YamlMap& map, CollectorConfig* config) {
+  config->ca = config->state + "/ca.pem";
+  config->certificate = config->state + "/server.pem";
+  config->key = config->state + "/server.key";
+  config->certificate_life = kUsualLife;
+  // Agents on this machine, and those that use the address it listens on.
+  config->server_names = {"localhost", "127.0.0.1", "::1"};
+  if (const auto endpoint = ParseEndpoint(config->grpc)) {
+    const std::string address = endpoint->address().to_string();
+    auto& names = config->server_names;
+    if (!endpoint->address().is_unspecified() &&
+        std::find(names.begin(), names.end(), address) == names.end()) {
+      names.push_back(address);
+    }
+  }
+  auto tls = map.Map("tls");
+  if (!tls) return;
+  config->ca = tls->String("ca", config->ca);
+  config->ca_key = tls->String("ca_key", "");
+  config->certificate = tls->String("certificate", config->certificate);
+  config->key = tls->String("key", config->key);
+  config->certificate_life = tls->Duration("life", kMinLife, kMaxLife, kUsualLife);
+  for (const std::string& name : tls->Strings("names")) {
+    if (!IsServerName(name)) {
+      tls->Fault("names", "`names`: `" + OneLine(name, 60) +
+                              "` is neither an address nor a host name in small letters");
+    } else if (std::find(config->server_names.begin(), config->server_names.end(), name) ==
+               config->server_names.end()) {
+      config->server_names.push_back(name);
+    }
+  }
+  tls->Finish();
+}
+
+}  // namespace
 
 CollectorConfig ReadCollectorConfig(std::string_view text, Faults& faults) {
   CollectorConfig config;
@@ -40,15 +85,7 @@ CollectorConfig ReadCollectorConfig(std::string_view text, Faults& faults) {
   }
   config.admin_socket = map.String("admin_socket", config.state + "/admin.sock");
   config.admin_group = map.String("admin_group", "oppetid-admin");
-  config.ca = config.state + "/ca.pem";
-  config.certificate = config.state + "/server.pem";
-  config.key = config.state + "/server.key";
-  if (auto tls = map.Map("tls")) {
-    config.ca = tls->String("ca", config.ca);
-    config.certificate = tls->String("certificate", config.certificate);
-    config.key = tls->String("key", config.key);
-    tls->Finish();
-  }
+  ReadTls(map, &config);
   map.Finish();
   return config;
 }

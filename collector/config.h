@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "common/yaml.h"
 
@@ -17,6 +18,9 @@ struct CollectorConfig {
   bool anonymous = false;    // whether loopback may read without a token
   std::string trust_domain;  // of the SPIFFE ids in certificates
   std::string ca, certificate, key;
+  std::string ca_key;                     // empty: an existing PKI, no enrolment
+  std::vector<std::string> server_names;  // what agents call this collector
+  Millis certificate_life{};
   std::string admin_socket;  // path; <state>/admin.sock unless configured
   std::string admin_group;   // may use it
 };

@@ -85,6 +85,11 @@ Counters::Counters(const Clock& clock)
                                   "Commits that failed and left the ledger as it was.")),
       duplicates(MakeCounter(registry_, "oppetid_collector_duplicates_total",
                              "Facts received again after they had been stored.")),
+      certificate_expiry(MakeGauge(registry_,
+                                   "oppetid_collector_certificate_expiry_timestamp_seconds",
+                                   "End of validity of the collector's own certificate.")),
+      ca_expiry(MakeGauge(registry_, "oppetid_collector_ca_expiry_timestamp_seconds",
+                          "End of validity of the earliest expiring CA that is trusted.")),
       rejected_(prometheus::BuildCounter()
                     .Name("oppetid_collector_rejected_total")
                     .Help("What was refused, by reason.")

@@ -41,6 +41,8 @@ class Counters {
   prometheus::Gauge& ledger_writable;
   prometheus::Counter& ledger_rollback;
   prometheus::Counter& duplicates;
+  prometheus::Gauge& certificate_expiry;
+  prometheus::Gauge& ca_expiry;
 
   // Counts a refusal, and logs it unless one for the same reason was logged just now, so that a
   // flood of one kind hides no other. `who` is the peer as far as it is known: host, or address.

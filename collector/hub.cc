@@ -86,6 +86,8 @@ void Hub::OnFrame(SessionId id, const v1::AgentFrame& frame) {
   } else if (frame.has_facts()) {
     session.agent->Seen(clock_.Now(), clock_.SteadyNow());
     OnFacts(id, session, frame.facts());
+  } else if (frame.has_renewal() && gate_ != nullptr) {
+    gate_->OnRenewal(session.peer, frame.renewal());
   } else {
     counters_.Reject("unknown_frame", session.peer.identity.host);
   }
@@ -96,6 +98,11 @@ void Hub::OnHello(SessionId id, Session& session, const v1::Hello& hello) {
   const Identity& identity = session.peer.identity;
   if (const Reason reason = AgentState::Validate(hello); reason != kAccepted) {
     Refuse(id, reason);
+    return;
+  }
+  const Reason unwelcome = gate_ == nullptr ? kAccepted : gate_->Admit(session.peer);
+  if (unwelcome != kAccepted) {
+    Refuse(id, unwelcome);
     return;
   }
   auto& agent = agents_[identity.host];
@@ -136,6 +143,7 @@ void Hub::OnHello(SessionId id, Session& session, const v1::Hello& hello) {
                               {"host", identity.host},
                               {"version", hello.version()},
                               {"checks", hello.checks_size()}});
+  if (gate_ != nullptr) gate_->OnHello(session.peer, hello);
 }
 
 // The newer of two streams takes over; when different agents do so again and again, it is refused.
@@ -303,6 +311,7 @@ std::shared_ptr<const View> Hub::MakeView() const {
   view->at = clock_.Now();
   const Steady now = clock_.SteadyNow();
   for (const auto& [host, agent] : agents_) {
+    if (retired_.count(host) > 0) continue;
     view->agents.push_back(agent->MakeView(view->at, now, started_));
   }
   std::stable_sort(view->agents.begin(), view->agents.end(),
@@ -323,6 +332,22 @@ absl::Status Hub::CheckNow(const std::string& host, const std::string& check) {
   frame.mutable_check_now()->set_check(check);
   sessions_.at(session->second).link->Send(frame);
   return absl::OkStatus();
+}
+
+void Hub::SendTo(const std::string& host, const v1::CollectorFrame& frame) {
+  const auto session = session_of_host_.find(host);
+  if (session != session_of_host_.end()) sessions_.at(session->second).link->Send(frame);
+}
+
+void Hub::EndStreams(const std::string& host, const absl::Status& why) {
+  std::vector<SessionId> ended;
+  for (const auto& [id, session] : sessions_) {
+    if (session.peer.identity.host == host) ended.push_back(id);
+  }
+  for (const SessionId id : ended) {
+    sessions_.at(id).link->Close(why);
+    OnClosed(id);
+  }
 }
 
 }  // namespace oppetid::collector

@@ -9,6 +9,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -40,6 +41,17 @@ class LedgerWriter {
                       std::function<void(absl::Status)> done) = 0;
 };
 
+// Who may speak, and what is asked and told about certificates.
+class Gate {
+ public:
+  virtual ~Gate() = default;
+  // kAccepted, or why this peer is refused although its certificate is valid.
+  virtual Reason Admit(const Peer& peer) = 0;
+  // It has been greeted.
+  virtual void OnHello(const Peer& peer, const v1::Hello& hello) = 0;
+  virtual void OnRenewal(const Peer& peer, const v1::RenewalRequest& request) = 0;
+};
+
 class Hub {
  public:
   using SessionId = uint64_t;
@@ -47,6 +59,9 @@ class Hub {
   // `stored` is what the ledger knows of agents; their open runs count while they hold.
   Hub(const Clock& clock, LedgerWriter& writer, Counters& counters, std::string ledger_id,
       const std::vector<AgentRow>& stored);
+
+  // Before the first stream; outlives the hub. Without one every authenticated peer is admitted.
+  void set_gate(Gate* gate) { gate_ = gate; }
 
   // A stream of an authenticated peer. It must say Hello first.
   SessionId Open(const Peer& peer, std::shared_ptr<SessionLink> link);
@@ -71,6 +86,13 @@ class Hub {
   // Asks the agent to attempt this check now. NotFound when there is no such check, Unavailable
   // when its agent is not connected.
   absl::Status CheckNow(const std::string& host, const std::string& check);
+
+  // Sends to the agent of this host, if it is connected.
+  void SendTo(const std::string& host, const v1::CollectorFrame& frame);
+  // Ends every stream of this host.
+  void EndStreams(const std::string& host, const absl::Status& why);
+  // From now on the host is in no view. Its history stays.
+  void Retire(const std::string& host) { retired_.insert(host); }
 
   // OK, or why no facts can be taken.
   const absl::Status& writable() const { return writable_; }
@@ -114,6 +136,8 @@ class Hub {
   const Clock& clock_;
   LedgerWriter& writer_;
   Counters& counters_;
+  Gate* gate_ = nullptr;
+  std::set<std::string> retired_;
   std::string ledger_id_;
   Steady started_;
   std::map<std::string, std::unique_ptr<AgentState>> agents_;  // by host

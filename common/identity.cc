@@ -1,15 +1,14 @@
 #include "common/identity.h"
 
-#include <openssl/bio.h>
-#include <openssl/bn.h>
 #include <openssl/pem.h>
-#include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
-#include <ctime>
+#include <mutex>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "common/openssl.h"
+#include "common/pki.h"
 #include "common/text.h"
 
 namespace oppetid {
@@ -18,24 +17,11 @@ namespace {
 // A chain of more certificates than this is no chain of ours.
 constexpr size_t kMaxChain = 8;
 
-template <auto Free>
-struct Deleter {
-  template <typename T>
-  void operator()(T* pointer) const {
-    Free(pointer);
-  }
-};
-using X509Ptr = std::unique_ptr<X509, Deleter<X509_free>>;
-using BioPtr = std::unique_ptr<BIO, Deleter<BIO_free>>;
-using StorePtr = std::unique_ptr<X509_STORE, Deleter<X509_STORE_free>>;
-using StoreCtxPtr = std::unique_ptr<X509_STORE_CTX, Deleter<X509_STORE_CTX_free>>;
-
-void FreeNames(GENERAL_NAMES* names) { GENERAL_NAMES_free(names); }
 void FreeStack(STACK_OF(X509) * stack) { sk_X509_free(stack); }
 
 std::vector<X509Ptr> ReadPem(std::string_view pem) {
   std::vector<X509Ptr> certificates;
-  const BioPtr bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+  const BioPtr bio = ReadFrom(pem);
   while (certificates.size() < kMaxChain) {
     X509* certificate = PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr);
     if (certificate == nullptr) break;
@@ -44,35 +30,14 @@ std::vector<X509Ptr> ReadPem(std::string_view pem) {
   return certificates;
 }
 
-// The single URI among the alternative names; empty when there is none or more than one.
-std::string UriOf(X509* certificate) {
-  const std::unique_ptr<GENERAL_NAMES, Deleter<FreeNames>> names(static_cast<GENERAL_NAMES*>(
-      X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)));
-  std::string uri;
-  for (int i = 0; names != nullptr && i < sk_GENERAL_NAME_num(names.get()); ++i) {
-    const GENERAL_NAME* name = sk_GENERAL_NAME_value(names.get(), i);
-    if (name->type != GEN_URI) continue;
-    if (!uri.empty()) return "";
-    const ASN1_IA5STRING* text = name->d.uniformResourceIdentifier;
-    uri.assign(reinterpret_cast<const char*>(ASN1_STRING_get0_data(text)),
-               static_cast<size_t>(ASN1_STRING_length(text)));
+absl::StatusOr<std::shared_ptr<X509_STORE>> StoreOf(std::string_view ca_pem) {
+  const auto certificates = ReadPem(ca_pem);
+  if (certificates.empty()) return absl::InvalidArgumentError("no certificate in the CA file");
+  std::shared_ptr<X509_STORE> store(X509_STORE_new(), X509_STORE_free);
+  for (const X509Ptr& certificate : certificates) {
+    X509_STORE_add_cert(store.get(), certificate.get());
   }
-  return uri;
-}
-
-Instant ToInstant(const ASN1_TIME* time) {
-  std::tm fields{};
-  if (ASN1_TIME_to_tm(time, &fields) != 1) return {};
-  return FromUnixMillis(static_cast<int64_t>(::timegm(&fields)) * 1000);
-}
-
-std::string SerialOf(X509* certificate) {
-  const std::unique_ptr<BIGNUM, Deleter<BN_free>> number(
-      ASN1_INTEGER_to_BN(X509_get_serialNumber(certificate), nullptr));
-  char* hex = number == nullptr ? nullptr : BN_bn2hex(number.get());
-  std::string serial = hex == nullptr ? "" : hex;
-  OPENSSL_free(hex);
-  return serial;
+  return store;
 }
 
 }  // namespace
@@ -102,7 +67,8 @@ absl::StatusOr<Identity> ParseSpiffeId(std::string_view uri, std::string_view tr
 }
 
 struct PeerVerifier::Impl {
-  StorePtr store;
+  mutable std::mutex mutex;
+  std::shared_ptr<X509_STORE> store;  // replaced whole
   std::string trust_domain;
 };
 
@@ -114,23 +80,32 @@ PeerVerifier::~PeerVerifier() = default;
 absl::StatusOr<PeerVerifier> PeerVerifier::Make(std::string_view ca_pem, std::string trust_domain) {
   auto impl = std::make_unique<Impl>();
   impl->trust_domain = std::move(trust_domain);
-  impl->store.reset(X509_STORE_new());
-  const auto certificates = ReadPem(ca_pem);
-  if (certificates.empty()) return absl::InvalidArgumentError("no certificate in the CA file");
-  for (const X509Ptr& certificate : certificates) {
-    X509_STORE_add_cert(impl->store.get(), certificate.get());
-  }
+  auto store = StoreOf(ca_pem);
+  if (!store.ok()) return store.status();
+  impl->store = *std::move(store);
   return PeerVerifier(std::move(impl));
+}
+
+absl::Status PeerVerifier::Trust(std::string_view ca_pem) {
+  auto store = StoreOf(ca_pem);
+  if (!store.ok()) return store.status();
+  const std::lock_guard lock(impl_->mutex);
+  impl_->store = *std::move(store);
+  return absl::OkStatus();
 }
 
 absl::StatusOr<Peer> PeerVerifier::Verify(std::string_view chain_pem, Instant now) const {
   const auto chain = ReadPem(chain_pem);
   if (chain.empty()) return absl::UnauthenticatedError("no client certificate");
-  const std::unique_ptr<STACK_OF(X509), Deleter<FreeStack>> untrusted(sk_X509_new_null());
+  std::shared_ptr<X509_STORE> store;
+  {
+    const std::lock_guard lock(impl_->mutex);
+    store = impl_->store;
+  }
+  const std::unique_ptr<STACK_OF(X509), OpensslDeleter<FreeStack>> untrusted(sk_X509_new_null());
   for (size_t i = 1; i < chain.size(); ++i) sk_X509_push(untrusted.get(), chain[i].get());
   const StoreCtxPtr context(X509_STORE_CTX_new());
-  if (X509_STORE_CTX_init(context.get(), impl_->store.get(), chain[0].get(), untrusted.get()) !=
-      1) {
+  if (X509_STORE_CTX_init(context.get(), store.get(), chain[0].get(), untrusted.get()) != 1) {
     return absl::InternalError("cannot verify certificates");
   }
   X509_VERIFY_PARAM* parameters = X509_STORE_CTX_get0_param(context.get());
@@ -140,10 +115,13 @@ absl::StatusOr<Peer> PeerVerifier::Verify(std::string_view chain_pem, Instant no
     return absl::UnauthenticatedError(
         X509_verify_cert_error_string(X509_STORE_CTX_get_error(context.get())));
   }
-  auto identity = ParseSpiffeId(UriOf(chain[0].get()), impl_->trust_domain);
+  const CertificateFacts facts = FactsOf(chain[0].get());
+  auto identity = ParseSpiffeId(facts.uri, impl_->trust_domain);
   if (!identity.ok()) return absl::UnauthenticatedError(identity.status().message());
-  return Peer{*std::move(identity), ToInstant(X509_get0_notAfter(chain[0].get())),
-              SerialOf(chain[0].get())};
+  const STACK_OF(X509)* verified = X509_STORE_CTX_get0_chain(context.get());
+  X509* root = sk_X509_value(verified, sk_X509_num(verified) - 1);
+  return Peer{*std::move(identity), facts.from, facts.until, facts.serial,
+              KeyHash(FactsOf(root).public_key)};
 }
 
 }  // namespace oppetid

@@ -25,8 +25,9 @@ absl::StatusOr<Identity> ParseSpiffeId(std::string_view uri, std::string_view tr
 
 struct Peer {
   Identity identity;
-  Instant expires;     // end of the certificate's validity
-  std::string serial;  // hex
+  Instant issued, expires;  // the certificate's validity
+  std::string serial;       // hex
+  std::string authority;    // KeyHash of the CA that vouches for it
 };
 
 class PeerVerifier {
@@ -36,6 +37,9 @@ class PeerVerifier {
   PeerVerifier(PeerVerifier&&) noexcept;
   PeerVerifier& operator=(PeerVerifier&&) noexcept;
   ~PeerVerifier();
+
+  // From now on these CAs are trusted, and no others.
+  absl::Status Trust(std::string_view ca_pem);
 
   // Verifies a PEM chain, the peer's certificate first, as a TLS client's at `now`. The error's
   // message says what is wrong: unknown CA, expired, no identity …

@@ -152,7 +152,14 @@ set(testdata ${PROJECT_SOURCE_DIR}/tests/testdata)
 add_test(NAME metrics_lint COMMAND sh -c "promtool check metrics < ${testdata}/metrics.txt")
 add_test(NAME metrics_carried_lint
   COMMAND sh -c "promtool check metrics < ${testdata}/metrics_carried.txt; test $? -eq 3")
-oppetid_test(identity_test SOURCES tests/common/identity_test.cc LIBS oppetid_common test_support)
+oppetid_test(identity_test
+  SOURCES tests/common/identity_test.cc tests/common/pki_test.cc
+  LIBS oppetid_common test_support)
+oppetid_test(enrolment_test
+  SOURCES tests/collector/enrolment_test.cc tests/collector/hosts_test.cc
+          tests/collector/trust_test.cc
+  LIBS collector_support test_support)
+oppetid_test(renewal_test SOURCES tests/agent/renewal_test.cc LIBS agent_core test_support)
 oppetid_test(collector_web_test
   SOURCES tests/collector/api_test.cc tests/collector/http_server_test.cc
           tests/collector/live_sla_test.cc tests/support/http_client.cc
@@ -195,11 +202,12 @@ if(NOT OPPETID_CORES_ONLY)
   oppetid_script(dashboard_rules ${tests}/dashboards/rules)
   oppetid_script(dashboard_inhibition ${tests}/dashboards/inhibition)
   oppetid_script(dashboard_typecheck ${tests}/dashboards/typecheck)
+  oppetid_script(e2e_enrol ${tests}/e2e/enrol)
   oppetid_script(e2e_units ${tests}/e2e/units)
   oppetid_script(e2e_walk ${tests}/e2e/walk)
   oppetid_script(e2e_alert ${tests}/e2e/alert)
   oppetid_script(e2e_silent_agent ${tests}/e2e/alert --silent-agent)
-  set_tests_properties(e2e_walk e2e_alert e2e_silent_agent PROPERTIES RUN_SERIAL TRUE)
+  set_tests_properties(e2e_enrol e2e_walk e2e_alert e2e_silent_agent PROPERTIES RUN_SERIAL TRUE)
   # Faults, with real processes; the side log of a plugin beside the export.
   set(programs --bin $<TARGET_FILE_DIR:oppetid>)
   oppetid_script(e2e_kill ${tests}/e2e/kill ${programs})
@@ -230,6 +238,7 @@ if(OPPETID_FUZZ)
   oppetid_fuzz(segment_fuzz tests/fuzz/segment_fuzz.cc agent_parsers)
   oppetid_fuzz(frame_fuzz tests/fuzz/frame_fuzz.cc collector_core)
   oppetid_fuzz(names_fuzz tests/fuzz/names_fuzz.cc collector_ledger)
+  oppetid_fuzz(token_fuzz tests/fuzz/token_fuzz.cc oppetid_base)
   oppetid_fuzz(sla_inputs_fuzz tests/fuzz/sla_inputs_fuzz.cc oppetid_report)
   oppetid_fuzz(room_inputs_fuzz tests/fuzz/room_inputs_fuzz.cc agent_parsers)
   oppetid_fuzz(snmp_fuzz tests/fuzz/snmp_fuzz.cc agent_parsers)

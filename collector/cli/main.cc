@@ -1,7 +1,9 @@
 // `oppetid`, the command line for people: registers the subcommands and runs one.
 #include <CLI/CLI.hpp>
 
+#include "collector/cli/agent.h"
 #include "collector/cli/audit.h"
+#include "collector/cli/ca.h"
 #include "collector/cli/catalogue.h"
 #include "collector/cli/check.h"
 #include "collector/cli/check_config.h"
@@ -21,6 +23,8 @@ int main(int argc, char** argv) {
   int exit_code = 0;
   oppetid::collector::AddStatus(app, exit_code);
   oppetid::collector::AddCheck(app, exit_code);
+  oppetid::collector::AddAgent(app, exit_code);
+  oppetid::collector::AddCa(app, exit_code);
   oppetid::collector::AddExport(app, exit_code);
   oppetid::collector::AddCheckConfig(app, exit_code);
   oppetid::collector::AddReport(app, exit_code);

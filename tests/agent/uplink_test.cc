@@ -403,5 +403,28 @@ TEST_F(UplinkTest, StopEndsTheStreamForGood) {
   EXPECT_EQ(uplink_->Next(), Steady::max());
 }
 
+TEST_F(UplinkTest, AFrameOfTheEdgeGoesFirstAndNotToAnotherStream) {
+  Start();
+  AddFacts(1);
+  Connect();
+  Frames();
+  v1::AgentFrame renewal;
+  renewal.mutable_renewal()->set_public_key("key");
+  uplink_->SendFirst(renewal);
+  EXPECT_EQ(uplink_->Next(), Steady::max()) << "facts are with the link";
+  Sent();
+  ASSERT_FALSE(link_.sent.empty());
+  EXPECT_TRUE(link_.sent.back().has_renewal());
+  uplink_->SendFirst(renewal);
+  uplink_->Reconnect();
+  EXPECT_EQ(link_.closed, 1);
+  Closed();
+  uplink_->Reconnect();
+  EXPECT_EQ(link_.closed, 1) << "there is no stream to end";
+  Advance(Millis(30'000));
+  Connect();
+  EXPECT_FALSE(link_.sent.back().has_renewal());
+}
+
 }  // namespace
 }  // namespace oppetid::agent

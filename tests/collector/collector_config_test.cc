@@ -38,6 +38,9 @@ TEST(CollectorConfig, HasSafeDefaults) {
   EXPECT_EQ(config.ca, "/var/lib/oppetid/ca.pem");
   EXPECT_EQ(config.certificate, "/var/lib/oppetid/server.pem");
   EXPECT_EQ(config.key, "/var/lib/oppetid/server.key");
+  EXPECT_EQ(config.ca_key, "") << "without a CA key nothing is enrolled";
+  EXPECT_EQ(config.certificate_life, std::chrono::hours(24 * 30));
+  EXPECT_THAT(config.server_names, ElementsAre("localhost", "127.0.0.1", "::1"));
   EXPECT_EQ(config.admin_group, "oppetid-admin");
 }
 
@@ -46,7 +49,8 @@ TEST(CollectorConfig, ReadsEveryKey) {
   const CollectorConfig config = ReadCollectorConfig(
       "state: /s\ngrpc: 0.0.0.0:1\nhttp: {listen: '[::1]:2', anonymous: true}\n"
       "trust_domain: vik.example\nadmin_group: it\n"
-      "tls: {ca: /a, certificate: /b, key: /c}\n",
+      "tls: {ca: /a, ca_key: /d, certificate: /b, key: /c, life: 7d, names: [c.example, "
+      "192.0.2.1, localhost]}\n",
       faults);
   EXPECT_THAT(faults.lines(), IsEmpty());
   EXPECT_EQ(config.grpc, "0.0.0.0:1");
@@ -57,6 +61,22 @@ TEST(CollectorConfig, ReadsEveryKey) {
   EXPECT_EQ(config.ca, "/a");
   EXPECT_EQ(config.certificate, "/b");
   EXPECT_EQ(config.key, "/c");
+  EXPECT_EQ(config.ca_key, "/d");
+  EXPECT_EQ(config.certificate_life, std::chrono::hours(24 * 7));
+  EXPECT_THAT(config.server_names,
+              ElementsAre("localhost", "127.0.0.1", "::1", "c.example", "192.0.2.1"));
+}
+
+TEST(CollectorConfig, NamesOfTheServerAreNames) {
+  for (const char* name : {"A.example", "c,DNS:d", "c example", "-c", "*.example", "1.2.3.4:5"}) {
+    EXPECT_THAT(FaultsOf("state: /s\ntls: {names: ['" + std::string(name) + "']}\n"),
+                ElementsAre(HasSubstr("is neither an address nor a host name")))
+        << name;
+  }
+  EXPECT_THAT(FaultsOf("state: /s\ntls: {life: 1s}\n"), ElementsAre(HasSubstr("`life`")));
+  Faults faults("collector.yaml");
+  EXPECT_THAT(ReadCollectorConfig("state: /s\ngrpc: 192.0.2.10:1\n", faults).server_names,
+              testing::Contains("192.0.2.10"));
 }
 
 TEST(CollectorConfig, TellsEveryFaultAtOnce) {

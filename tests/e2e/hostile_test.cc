@@ -462,6 +462,68 @@ TEST_F(HostileTest, CertificatesThatAreNotOursAreRefused) {
   refused(collector_->ca().Issue(wish));
 }
 
+// Calls a method with one empty message, and gives how it ended.
+grpc::Status CallAnyMethod(const CollectorProcess& collector, const std::string& method,
+                           const std::optional<TestCertificate>& certificate) {
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  grpc::GenericStub stub(grpc::CreateCustomChannel(
+      collector.grpc(), grpc::SslCredentials(Tls(collector, certificate)), arguments));
+  grpc::ClientContext context;
+  const auto within = static_cast<int64_t>(kPatience.count());
+  context.set_deadline(
+      gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_seconds(within, GPR_TIMESPAN)));
+  grpc::CompletionQueue queue;
+  const grpc::Slice empty;
+  const grpc::ByteBuffer request(&empty, 1);
+  grpc::ByteBuffer answer;
+  const auto call = stub.PrepareUnaryCall(&context, method, request, &queue);
+  call->StartCall();
+  grpc::Status status;
+  call->Finish(&answer, &status, &queue);
+  void* tag = nullptr;
+  bool ok = false;
+  queue.Next(&tag, &ok);
+  queue.Shutdown();
+  return status;
+}
+
+// Whatever is added to the contract is refused to strangers until it is named here and there.
+TEST_F(HostileTest, EveryMethodButEnrolWantsAValidCertificate) {
+  std::vector<std::string> methods = {"/oppetid.v1.Telemetry/NoSuchMethod",
+                                      "/oppetid.v1.Enrolment/NoSuchMethod",
+                                      "/grpc.health.v1.Health/Check", "/x", "/"};
+  const google::protobuf::FileDescriptor& contract = *v1::AgentFrame::descriptor()->file();
+  int known = 0;
+  for (int i = 0; i < contract.service_count(); ++i) {
+    const auto* service = contract.service(i);
+    for (int j = 0; j < service->method_count(); ++j, ++known) {
+      methods.push_back("/" + service->full_name() + "/" + service->method(j)->name());
+    }
+  }
+  ASSERT_GE(known, 2);
+  CertificateWish self_made;
+  self_made.names = {"URI:spiffe://oppetid.local/municipality/good/host/well-behaved"};
+  for (const std::string& method : methods) {
+    SCOPED_TRACE(method);
+    for (const std::optional<TestCertificate>& certificate :
+         {std::optional<TestCertificate>(), std::optional(SelfSigned(self_made)),
+          std::optional(AgentCertificate(TestCa("Another CA"), "good", "well-behaved"))}) {
+      const grpc::Status status = CallAnyMethod(*collector_, method, certificate);
+      if (method == "/oppetid.v1.Enrolment/Enrol") {
+        // Reached, and refused for its content: this collector has no CA key.
+        EXPECT_THAT(status.error_message(), testing::HasSubstr("does not enrol"));
+      } else {
+        EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAUTHENTICATED);
+      }
+    }
+  }
+  ExpectRefusal("unknown_method", [&] {
+    EXPECT_EQ(CallAnyMethod(*collector_, methods[0], Mallory()).error_code(),
+              grpc::StatusCode::UNIMPLEMENTED);
+  });
+}
+
 TEST_F(HostileTest, HttpOnTheGrpcPortIsRefused) {
   ExpectRefusal("not_tls", [&] {
     const Socket socket(*collector_);

@@ -126,6 +126,15 @@ TestCertificate TestCa::Issue(const CertificateWish& wish) const {
   return {Pem(certificate.get()) + parts_->behind, Pem(key.get())};
 }
 
+TestCertificate TestCa::IssueFor(const std::string& public_key, const CertificateWish& wish) const {
+  const auto* at = reinterpret_cast<const unsigned char*>(public_key.data());
+  const Key key(d2i_PUBKEY(nullptr, &at, static_cast<long>(public_key.size())), EVP_PKEY_free);
+  Check(key != nullptr, "reading a public key");
+  const Cert certificate =
+      Make("Test host", wish, false, key.get(), parts_->certificate.get(), parts_->key.get());
+  return {Pem(certificate.get()) + parts_->behind, ""};
+}
+
 TestCa TestCa::Intermediate(const std::string& name, const CertificateWish& validity) const {
   auto parts = std::make_unique<Parts>();
   parts->key = NewKey();

@@ -39,6 +39,8 @@ class TestCa {
   // What clients are to trust, PEM.
   std::string certificate() const;
   TestCertificate Issue(const CertificateWish& wish = {}) const;
+  // For the holder of this public key (SubjectPublicKeyInfo, DER); the key stays empty.
+  TestCertificate IssueFor(const std::string& public_key, const CertificateWish& wish) const;
   // An authority under this one. Its certificates have its own behind them.
   TestCa Intermediate(const std::string& name, const CertificateWish& validity = {}) const;
 
