@@ -116,7 +116,7 @@ void Spool::NewEpoch() {
 
 absl::Status Spool::StartSegment() {
   const std::string name = SegmentName(++file_number_, epoch_);
-  auto file = disk_.Create(name);
+  auto file = disk_.Create(name, /*reserve=*/0);
   if (!file.ok()) return file.status();
   file_ = *std::move(file);
   segments_.push_back({name, epoch_, next_sequence_, next_sequence_, 0, {}, false});
