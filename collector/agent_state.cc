@@ -305,6 +305,19 @@ Reason AgentState::ApplyFact(const v1::Fact& fact, Instant now, Batch* batch) {
       ++gaps_;
       return kAccepted;
     }
+    case v1::Fact::kBackup: {
+      const v1::BackupRun& run = fact.backup();
+      if (!IsCheckName(run.job())) return "check_name";
+      if (run.kind() != v1::BACKUP_KIND_BACKUP && run.kind() != v1::BACKUP_KIND_RESTORE_TEST) {
+        return "backup_kind";
+      }
+      if (run.start_ms() <= 0 || run.end_ms() < run.start_ms()) return "backup_instants";
+      if (run.end_ms() > ToUnixMillis(now + limits::kClockAhead)) return "from_the_future";
+      batch->backups.push_back({host_, run.job(), run.kind() == v1::BACKUP_KIND_RESTORE_TEST,
+                                FromUnixMillis(run.start_ms()), FromUnixMillis(run.end_ms()),
+                                run.success(), run.bytes(), run.files()});
+      return kAccepted;
+    }
     case v1::Fact::kLost:
       return kAccepted;  // its number only: the agent has told the gaps, if there are any
     case v1::Fact::KIND_NOT_SET:

@@ -13,18 +13,6 @@ namespace {
 // Prometheus' text exposition format.
 constexpr char kMetricsType[] = "text/plain; version=0.0.4; charset=utf-8";
 
-HttpResponse Text(int status, std::string body) {
-  HttpResponse response;
-  response.status = status;
-  response.body = std::move(body);
-  return response;
-}
-
-std::string Query(const HttpRequest& request, const std::string& key) {
-  const auto found = request.query.find(key);
-  return found == request.query.end() ? "" : found->second;
-}
-
 // Streams the spans of a range; runs on the pool, owns its reader.
 class SpanSource {
  public:
@@ -36,7 +24,7 @@ class SpanSource {
     if (done_) return false;
     done_ = true;
     const auto status =
-        reader_->ForEachSpan(from_, to_, [&](const Span& s) { *out += SpanJson(s); });
+        reader_->ForEachSpan(from_, to_, [&](const StoredSpan& s) { *out += SpanJson(s); });
     // An answer under way cannot become an error any more; a line that is no JSON cannot be taken
     // for the end.
     if (!status.ok()) *out += "error: " + std::string(status.message()) + "\n";
@@ -51,8 +39,16 @@ class SpanSource {
 
 }  // namespace
 
-Api::Api(Hub& hub, Ledger& ledger, Counters& counters, const Clock& clock, bool anonymous)
-    : hub_(hub), ledger_(ledger), counters_(counters), clock_(clock), anonymous_(anonymous) {}
+Api::Api(Hub& hub, Ledger& ledger, Counters& counters, const Clock& clock, const Tokens& tokens,
+         bool anonymous)
+    : hub_(hub),
+      ledger_(ledger),
+      counters_(counters),
+      clock_(clock),
+      tokens_(tokens),
+      anonymous_(anonymous) {
+  AddOwnRoutes();
+}
 
 absl::Status Api::Ready() const {
   if (!hub_.writable().ok()) return hub_.writable();
@@ -64,41 +60,82 @@ absl::Status Api::Ready() const {
   return absl::OkStatus();
 }
 
-bool Api::MayRead(const HttpRequest& request) const {
-  return request.admin || (anonymous_ && request.loopback);
+std::optional<Reach> Api::ReachOf(Access access, const HttpRequest& request) const {
+  if (request.admin) return Reach::All();
+  if (access == Access::kAdmin) return std::nullopt;
+  // Whoever shows a token is held to it, also on loopback.
+  if (!request.bearer.empty()) {
+    const auto grant = tokens_.Find(request.bearer);
+    if (!grant || grant->push != (access == Access::kPush)) return std::nullopt;
+    return grant->reach;
+  }
+  if (access == Access::kRead && anonymous_ && request.loopback) return Reach::All();
+  return std::nullopt;
+}
+
+void Api::Route(const std::string& method, const std::string& path, Access access,
+                HttpHandler handler) {
+  pages_[{path, method}] = {access, std::move(handler)};
 }
 
 void Api::Handle(HttpRequest request, HttpDone done) {
-  const bool get = request.method == "GET" || request.method == "HEAD";
-  if (get && request.path == "/healthz") return done(Text(200, "ok\n"));
-  if (get && request.path == "/readyz") {
+  const auto found = pages_.find({request.path, request.method == "HEAD" ? "GET" : request.method});
+  if (found != pages_.end() && found->second.access == Access::kOpen) {
+    return found->second.handler(std::move(request), std::move(done));
+  }
+  const auto reach = found == pages_.end() ? std::nullopt : ReachOf(found->second.access, request);
+  if (!reach) {
+    // Whoever may read nothing does not learn either which pages there are; nobody but admin.sock
+    // learns of its own.
+    if (ReachOf(Access::kRead, request)) return done(TextAnswer(404, "no such page\n"));
+    if (!request.bearer.empty() && !tokens_.Find(request.bearer)) {
+      counters_.Reject("token", request.loopback ? "loopback" : "network");
+    }
+    return done(TextAnswer(401, "a token is needed that allows this\n"));
+  }
+  request.reach = *reach;
+  const std::string municipality = Query(request, "municipality");
+  if (!municipality.empty()) {
+    // A foreign municipality and one that does not exist look the same.
+    if (!reach->Covers(municipality)) {
+      return done(TextAnswer(403, "this token is not for that municipality\n"));
+    }
+    request.reach = Reach::Of(municipality);
+  }
+  found->second.handler(std::move(request), std::move(done));
+}
+
+void Api::AddOwnRoutes() {
+  Route("GET", "/healthz", Access::kOpen,
+        [](const HttpRequest&, const HttpDone& done) { done(TextAnswer(200, "ok\n")); });
+  Route("GET", "/readyz", Access::kOpen, [this](const HttpRequest&, const HttpDone& done) {
     const absl::Status ready = Ready();
-    return done(ready.ok() ? Text(200, "ok\n") : Text(503, std::string(ready.message()) + "\n"));
-  }
-  if (!MayRead(request)) return done(Text(401, "a token is needed\n"));
-  if (get && request.path == "/metrics") return done(Metrics(request, /*carried=*/false));
-  if (get && request.path == "/metrics/carried") return done(Metrics(request, /*carried=*/true));
-  if (get && request.path == "/api/v1/status") {
-    HttpResponse response = Text(200, StatusJson(*hub_.MakeView(), Query(request, "municipality")));
-    response.content_type = "application/json";
-    return done(std::move(response));
-  }
-  if (request.admin && get && request.path == "/api/v1/export/history") {
-    return Export(request, std::move(done));
-  }
-  if (request.admin && request.method == "POST" && request.path == "/api/v1/check-now") {
-    return done(CheckNow(request));
-  }
-  done(Text(404, "no such page\n"));
+    done(ready.ok() ? TextAnswer(200, "ok\n")
+                    : TextAnswer(503, std::string(ready.message()) + "\n"));
+  });
+  Route("GET", "/metrics", Access::kRead, [this](const HttpRequest& request, const HttpDone& done) {
+    done(Metrics(request, /*carried=*/false));
+  });
+  Route("GET", "/metrics/carried", Access::kRead,
+        [this](const HttpRequest& request, const HttpDone& done) {
+          done(Metrics(request, /*carried=*/true));
+        });
+  Route("GET", "/api/v1/status", Access::kRead,
+        [this](const HttpRequest& request, const HttpDone& done) {
+          done(JsonAnswer(StatusJson(*hub_.MakeView(), request.reach)));
+        });
+  Route("GET", "/api/v1/export/history", Access::kAdmin,
+        [this](const HttpRequest& request, HttpDone done) { Export(request, std::move(done)); });
+  Route("POST", "/api/v1/check-now", Access::kAdmin,
+        [this](const HttpRequest& request, const HttpDone& done) { done(CheckNow(request)); });
 }
 
 HttpResponse Api::Metrics(const HttpRequest& request, bool carried) {
   counters_.ledger_bytes.Set(static_cast<double>(ledger_.bytes()));
-  const std::string municipality = Query(request, "municipality");
-  const bool own = !carried && municipality.empty();
+  const bool own = !carried && request.reach.all;
   auto renderer = std::make_shared<Renderer>(
       hub_.MakeView(), carried ? Renderer::Part::kCarried : Renderer::Part::kOwn,
-      own ? counters_.Serialize() : "", municipality);
+      own ? counters_.Serialize() : "", request.reach);
   HttpResponse response;
   response.content_type = kMetricsType;
   response.gzip = request.accepts_gzip;
@@ -110,13 +147,14 @@ void Api::Export(const HttpRequest& request, HttpDone done) {
   const auto from = ParseInstant(Query(request, "from"));
   const auto to = ParseInstant(Query(request, "to"));
   if (!from || !to || *from > *to) {
-    return done(Text(400, "from and to: instants such as 2026-07-01T00:00:00Z, from before to\n"));
+    return done(
+        TextAnswer(400, "from and to: instants such as 2026-07-01T00:00:00Z, from before to\n"));
   }
   // What memory knows of open runs first becomes durable, so that the export has it.
   hub_.Flush([this, from = *from, to = *to, done](const absl::Status& status) {
-    if (!status.ok()) return done(Text(503, std::string(status.message()) + "\n"));
+    if (!status.ok()) return done(TextAnswer(503, std::string(status.message()) + "\n"));
     auto reader = ledger_.OpenReader();
-    if (!reader.ok()) return done(Text(503, std::string(reader.status().message()) + "\n"));
+    if (!reader.ok()) return done(TextAnswer(503, std::string(reader.status().message()) + "\n"));
     auto source = std::make_shared<SpanSource>(*std::move(reader), from, to);
     HttpResponse response;
     response.content_type = "application/jsonl";
@@ -127,8 +165,43 @@ void Api::Export(const HttpRequest& request, HttpDone done) {
 
 HttpResponse Api::CheckNow(const HttpRequest& request) {
   const absl::Status status = hub_.CheckNow(Query(request, "host"), Query(request, "check"));
-  if (status.ok()) return Text(202, "asked\n");
-  return Text(absl::IsNotFound(status) ? 404 : 503, std::string(status.message()) + "\n");
+  if (status.ok()) return TextAnswer(202, "asked\n");
+  return TextAnswer(absl::IsNotFound(status) ? 404 : 503, std::string(status.message()) + "\n");
+}
+
+HttpResponse TextAnswer(int status, std::string body) {
+  HttpResponse response;
+  response.status = status;
+  response.body = std::move(body);
+  return response;
+}
+
+HttpResponse JsonAnswer(std::string body) {
+  HttpResponse response = TextAnswer(200, std::move(body));
+  response.content_type = "application/json";
+  return response;
+}
+
+HttpResponse ErrorAnswer(const absl::Status& status) {
+  const std::string words = absl::StrCat(status.message(), "\n");
+  switch (status.code()) {
+    case absl::StatusCode::kInvalidArgument:
+      return TextAnswer(400, words);
+    case absl::StatusCode::kPermissionDenied:
+      return TextAnswer(403, words);
+    case absl::StatusCode::kNotFound:
+      return TextAnswer(404, words);
+    case absl::StatusCode::kAlreadyExists:
+    case absl::StatusCode::kFailedPrecondition:
+      return TextAnswer(409, words);
+    default:
+      return TextAnswer(503, words);
+  }
+}
+
+std::string Query(const HttpRequest& request, const std::string& key) {
+  const auto found = request.query.find(key);
+  return found == request.query.end() ? "" : found->second;
 }
 
 }  // namespace oppetid::collector

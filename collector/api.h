@@ -4,26 +4,49 @@
 #pragma once
 
 #include <functional>
+#include <map>
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "collector/counters.h"
 #include "collector/hub.h"
 #include "collector/ledger/ledger.h"
+#include "collector/tokens.h"
 #include "collector/web/http_server.h"
 
 namespace oppetid::collector {
 
+// Who may call a route.
+enum class Access {
+  kOpen,   // anybody who reaches the port
+  kRead,   // a read token, admin.sock, or loopback where anonymous reading is configured
+  kPush,   // a push token, or admin.sock
+  kAdmin,  // admin.sock only
+};
+
 class Api {
  public:
   // `anonymous`: loopback may read without a token.
-  Api(Hub& hub, Ledger& ledger, Counters& counters, const Clock& clock, bool anonymous);
+  Api(Hub& hub, Ledger& ledger, Counters& counters, const Clock& clock, const Tokens& tokens,
+      bool anonymous);
+
+  // Adds a page; a GET route answers HEAD as well. `done` is called once, now or later.
+  void Route(const std::string& method, const std::string& path, Access access,
+             HttpHandler handler);
 
   void Handle(HttpRequest request, HttpDone done);
   // OK when facts can be taken; else why not, for /readyz.
   absl::Status Ready() const;
 
  private:
-  bool MayRead(const HttpRequest& request) const;
+  struct Page {
+    Access access;
+    HttpHandler handler;
+  };
+  void AddOwnRoutes();
+  // What a request may see (kRead) or speak of (kPush); nothing where it may not at all.
+  std::optional<Reach> ReachOf(Access access, const HttpRequest& request) const;
   HttpResponse Metrics(const HttpRequest& request, bool carried);
   void Export(const HttpRequest& request, HttpDone done);
   HttpResponse CheckNow(const HttpRequest& request);
@@ -32,7 +55,18 @@ class Api {
   Ledger& ledger_;
   Counters& counters_;
   const Clock& clock_;
+  const Tokens& tokens_;
   bool anonymous_;
+  std::map<std::pair<std::string, std::string>, Page> pages_;  // by path and method
 };
+
+// A short answer in plain text.
+HttpResponse TextAnswer(int status, std::string body);
+// 200 with JSON.
+HttpResponse JsonAnswer(std::string body);
+// What an error of ours means in HTTP.
+HttpResponse ErrorAnswer(const absl::Status& status);
+// A query value; empty where there is none.
+std::string Query(const HttpRequest& request, const std::string& key);
 
 }  // namespace oppetid::collector

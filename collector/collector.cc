@@ -12,6 +12,8 @@
 #include <iostream>
 #include <optional>
 
+#include "collector/acts.h"
+#include "collector/admin_api.h"
 #include "collector/api.h"
 #include "collector/config.h"
 #include "collector/grpc_server.h"
@@ -92,7 +94,12 @@ class Collector {
     if (!stored.ok()) return stored.status();
     ledger_thread_.emplace(*ledger_, io_.get_executor());
     hub_.emplace(clock_, *ledger_thread_, counters_, ledger_->id(), *stored);
-    api_.emplace(*hub_, *ledger_, counters_, clock_, config_.anonymous);
+    acts_.emplace(*hub_, clock_);
+    tokens_.emplace(*acts_);
+    if (auto status = acts_->Load(**reader); !status.ok()) return status;
+    api_.emplace(*hub_, *ledger_, counters_, clock_, *tokens_, config_.anonymous);
+    AddTokenPages(*api_, *tokens_);
+    AddAuditPage(*api_, *ledger_);
     if (auto status = StartGrpc(); !status.ok()) return status;
     http_.emplace(io_.get_executor(), pool_, [this](HttpRequest request, HttpDone done) {
       api_->Handle(std::move(request), std::move(done));
@@ -174,6 +181,8 @@ class Collector {
   std::unique_ptr<Ledger> ledger_;
   std::optional<LedgerThread> ledger_thread_;
   std::optional<Hub> hub_;
+  std::optional<Acts> acts_;
+  std::optional<Tokens> tokens_;
   std::optional<Api> api_;
   std::optional<PeerVerifier> verifier_;
   std::unique_ptr<GrpcServer> grpc_;

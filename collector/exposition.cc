@@ -151,10 +151,10 @@ void AppendValue(double value, std::string* out) {
 }
 
 Renderer::Renderer(std::shared_ptr<const View> view, Part part, std::string head,
-                   std::string municipality)
+                   const Reach& reach)
     : view_(std::move(view)), part_(part), head_(std::move(head)) {
   for (const auto& agent : view_->agents) {
-    if (municipality.empty() || agent->municipality == municipality) agents_.push_back(agent.get());
+    if (reach.Covers(agent->municipality)) agents_.push_back(agent.get());
   }
   Collect(part);
 }

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "collector/reach.h"
 #include "collector/view.h"
 
 namespace oppetid::collector {
@@ -25,8 +26,8 @@ class Renderer {
   enum class Part { kOwn, kCarried };
 
   // `head` is printed first (the collector's own metrics, already serialised).
-  // `municipality` narrows to one; empty means all.
-  Renderer(std::shared_ptr<const View> view, Part part, std::string head, std::string municipality);
+  // `reach` narrows to some municipalities' agents.
+  Renderer(std::shared_ptr<const View> view, Part part, std::string head, const Reach& reach);
 
   // Appends the next chunk to `*out`; false when nothing is left. A chunk is about kChunkBytes.
   bool Next(std::string* out);

@@ -18,6 +18,8 @@ constexpr size_t kTakeOversAllowed = 3;
 constexpr Millis kRefusedFor{300'000};
 // Runs waiting for a ledger that cannot be written, 30 MB; beyond this streams end until it can.
 constexpr size_t kMaxWaitingRuns = 200'000;
+// Acts of people and rounds of ticket sources that wait for the ledger.
+constexpr size_t kMaxTransactions = 64;
 
 }  // namespace
 
@@ -171,11 +173,36 @@ void Hub::OnFacts(SessionId id, Session& session, const v1::Facts& facts) {
   next_acks_.push_back(ack);
 }
 
+void Hub::Store(std::shared_ptr<const Batch> batch, std::function<void(absl::Status)> done) {
+  if (transactions_.size() >= kMaxTransactions) {
+    done(absl::ResourceExhaustedError("too much waits for the ledger; try again"));
+    return;
+  }
+  transactions_.push_back({std::move(batch), std::move(done)});
+  CommitNext();
+}
+
+bool Hub::CommitTransaction() {
+  if (transactions_.empty()) return false;
+  facts_turn_ = true;
+  Transaction next = std::move(transactions_.front());
+  transactions_.pop_front();
+  committing_ = true;
+  writer_.Commit(next.batch, clock_.Now(), [this, done = next.done](const absl::Status& status) {
+    committing_ = false;
+    done(status);
+    CommitNext();
+  });
+  return true;
+}
+
 void Hub::CommitNext() {
   if (committing_) return;
+  if (!facts_turn_ && CommitTransaction()) return;
   if (batch_ == nullptr) {
     if (next_batch_->runs.empty() && next_batch_->gaps.empty() && next_acks_.empty() &&
         !flush_wanted_) {
+      CommitTransaction();
       return;
     }
     // Watermarks and the facts they stand for go into one transaction.
@@ -186,6 +213,7 @@ void Hub::CommitNext() {
     flush_wanted_ = false;
   }
   committing_ = true;
+  facts_turn_ = false;
   commit_started_ = clock_.SteadyNow();
   writer_.Commit(batch_, clock_.Now(), [this](const absl::Status& status) { OnCommitted(status); });
 }
@@ -211,6 +239,7 @@ void Hub::OnCommitted(const absl::Status& status) {
     counters_.ledger_writable.Set(0);
     for (auto& done : std::exchange(flushes_, {})) done(status);
     for (auto& done : std::exchange(next_flushes_, {})) done(status);
+    CommitTransaction();
     return;  // Tick tries again
   }
   if (!writable_.ok()) LogInfo("the ledger can be written again");

@@ -58,6 +58,10 @@ class Hub {
   // Everything that memory knows becomes durable; then `done`.
   void Flush(std::function<void(absl::Status)> done);
 
+  // Stores something else than agents' facts, in a transaction of its own. `done` comes later: OK
+  // when it is durable; after an error nothing of it is stored, and it is not tried again.
+  void Store(std::shared_ptr<const Batch> batch, std::function<void(absl::Status)> done);
+
   std::shared_ptr<const View> MakeView() const;
   // Asks the agent to attempt this check now. NotFound when there is no such check, Unavailable
   // when its agent is not connected.
@@ -80,6 +84,10 @@ class Hub {
     uint32_t refused;
     Steady received;
   };
+  struct Transaction {
+    std::shared_ptr<const Batch> batch;
+    std::function<void(absl::Status)> done;
+  };
   struct TakeOver {
     Steady at;
     uint64_t epoch;
@@ -92,6 +100,8 @@ class Hub {
   bool Full() const;
   void Refuse(SessionId id, Reason reason, std::string_view detail = "");
   void CommitNext();
+  // Starts the oldest transaction that waits; false when there is none.
+  bool CommitTransaction();
   void OnCommitted(const absl::Status& status);
   void AddRows();
   void RefuseSilent(Steady now);
@@ -117,6 +127,8 @@ class Hub {
   std::vector<PendingAck> acks_;
   std::vector<std::function<void(absl::Status)>> flushes_;
   bool committing_ = false;
+  std::deque<Transaction> transactions_;
+  bool facts_turn_ = true;  // facts and transactions take turns, so that neither starves
   Steady commit_started_{};
   Steady next_rows_;
   absl::Status writable_;

@@ -35,10 +35,10 @@ std::string CheckJson(const AgentView& agent, const CheckView& check) {
 
 }  // namespace
 
-std::string StatusJson(const View& view, const std::string& municipality) {
+std::string StatusJson(const View& view, const Reach& reach) {
   std::string agents, checks;
   for (const auto& agent : view.agents) {
-    if (!municipality.empty() && agent->municipality != municipality) continue;
+    if (!reach.Covers(agent->municipality)) continue;
     if (!agents.empty()) agents += ",\n";
     agents += AgentJson(*agent);
     std::vector<const CheckView*> sorted;
@@ -54,7 +54,7 @@ std::string StatusJson(const View& view, const std::string& municipality) {
          checks + "]}\n";
 }
 
-std::string SpanJson(const Span& span) {
+std::string SpanJson(const StoredSpan& span) {
   std::string line = "{\"type\":\"span\",\"check\":" + JsonQuote(span.host + "/" + span.check) +
                      ",\"from\":\"" + FormatInstant(span.from) + "\",\"to\":\"" +
                      FormatInstant(span.to) + "\",\"state\":\"" +

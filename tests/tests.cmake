@@ -85,7 +85,8 @@ oppetid_test(ledger_test
   LIBS collector_ledger)
 oppetid_library(collector_support SOURCES tests/support/views.cc LIBS collector_core GTest::gtest)
 oppetid_test(collector_core_test
-  SOURCES tests/collector/collector_config_test.cc tests/collector/dictionary_test.cc
+  SOURCES tests/collector/acts_test.cc tests/collector/collector_config_test.cc
+          tests/collector/dictionary_test.cc
           tests/collector/exposition_test.cc tests/collector/hub_random_test.cc
           tests/collector/hub_test.cc tests/collector/hub_view_test.cc
           tests/collector/status_json_test.cc

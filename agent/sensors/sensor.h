@@ -59,7 +59,7 @@ struct Answer {
   std::vector<Sample> samples;
   // Series of a foreign exporter, exposed apart on /metrics/carried.
   std::vector<Sample> carried;
-  std::vector<BackupRun> backup_runs;
+  std::vector<BackupRun> backup_runs = {};
 };
 
 class Sensor {

@@ -68,15 +68,58 @@ struct AgentRow {
   std::map<uint64_t, uint64_t> watermarks;  // epoch -> last sequence that is durable
 };
 
+// A run of a backup job, or a restore test, that has ended. Its natural key is (host, job,
+// restore_test, start); of two with one key the later end counts, then the failure.
+struct BackupRunWrite {
+  std::string host;
+  std::string job;  // its own name
+  bool restore_test = false;
+  Instant start;
+  Instant end;
+  bool success = false;
+  uint64_t bytes = 0;  // 0 where unknown
+  uint64_t files = 0;
+};
+
+// Something that a person decided, as a record of the audit chain: what it means stands in `body`.
+struct Act {
+  uint64_t number = 0;  // counted from 1, without a hole
+  Instant at;           // never before that of the act before
+  std::string kind;     // such as agent_invited
+  std::string who;      // the user of this machine who did it
+  std::string on_behalf_of;
+  std::string body;  // a JSON object; never a secret
+  std::string hash;  // ChainHash of the act before and of this one
+};
+
+// The end of the audit chain; {0, ""} where there is none.
+struct ChainHead {
+  uint64_t number = 0;
+  std::string hash;
+};
+
+// SHA-256, as 64 hex digits, over the hash before and every field of `act` but its own hash, each
+// as its length in bytes in decimal, a colon, and its bytes (netstrings without the comma).
+std::string ChainHash(const std::string& previous, const Act& act);
+
 struct Batch {
   std::vector<RunWrite> runs;  // applied in this order
   std::vector<GapWrite> gaps;
   std::vector<AgentRow> agents;  // each replaces its host's earlier row
-  bool empty() const { return runs.empty() && gaps.empty() && agents.empty(); }
+  std::vector<BackupRunWrite> backups;
+  std::vector<Act> acts;  // must continue the chain, else the batch is refused
+  bool empty() const {
+    return runs.empty() && gaps.empty() && agents.empty() && backups.empty() && acts.empty();
+  }
+};
+
+// A backup run, and when it was learnt.
+struct StoredBackupRun : BackupRunWrite {
+  Instant recorded_at;
 };
 
 // One piece of a run, or a gap, as the history export shows it.
-struct Span {
+struct StoredSpan {
   std::string host;
   std::string check;
   State state = State::kUnknown;
@@ -95,7 +138,12 @@ class LedgerReader {
   // Every span that touches [from, to), open runs included, by host, check and from. Pieces that a
   // later run of the same check has overtaken are left out: they decide nothing.
   virtual absl::Status ForEachSpan(Instant from, Instant to,
-                                   const std::function<void(const Span&)>& visit) = 0;
+                                   const std::function<void(const StoredSpan&)>& visit) = 0;
+  // Every backup run, by host, job, kind and start.
+  virtual absl::Status ForEachBackupRun(
+      const std::function<void(const StoredBackupRun&)>& visit) = 0;
+  // The acts from `first` on, in their order.
+  virtual absl::Status ForEachAct(uint64_t first, const std::function<void(const Act&)>& visit) = 0;
 };
 
 class Ledger {
@@ -108,6 +156,8 @@ class Ledger {
   // The newest recorded_at in it; a collector whose clock is behind this is not ready.
   virtual Instant newest_record() const = 0;
   virtual uint64_t bytes() const = 0;
+  // The end of the audit chain. Of the thread that commits.
+  virtual const ChainHead& chain_head() const = 0;
   virtual absl::StatusOr<std::unique_ptr<LedgerReader>> OpenReader() const = 0;
 };
 

@@ -1,187 +1,33 @@
 #include "collector/ledger/sqlite.h"
 
-#include <openssl/rand.h>
-
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "collector/ledger/packing.h"
+#include "collector/ledger/schema.h"
 #include "collector/ledger/sqlite_db.h"
-#include "common/log.h"
 
 namespace oppetid::collector {
 namespace {
-
-constexpr int kSchemaVersion = 1;
-// A gap is stored beside the runs, under a state of its own; the others are those of State.
-constexpr int64_t kGapState = 4;
-
-constexpr char kPragmas[] =
-    "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;"
-    "PRAGMA trusted_schema=OFF; PRAGMA cache_size=-16000;";
-
-constexpr char kSchema[] = R"sql(
-BEGIN;
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE checks (
-  id INTEGER PRIMARY KEY,
-  host TEXT NOT NULL,
-  name TEXT NOT NULL,
-  UNIQUE (host, name));
--- One row is one piece of a run, [from_ms, to_ms), or a gap (state 4). Instants: UTC milliseconds.
-CREATE TABLE spans (
-  check_id INTEGER NOT NULL REFERENCES checks (id),
-  since_ms INTEGER NOT NULL,
-  state INTEGER NOT NULL CHECK (state BETWEEN 0 AND 4),
-  from_ms INTEGER NOT NULL,
-  to_ms INTEGER NOT NULL CHECK (to_ms > from_ms),
-  recorded_at_ms INTEGER NOT NULL,
-  reason TEXT NOT NULL DEFAULT '',
-  PRIMARY KEY (check_id, since_ms, state, from_ms)) WITHOUT ROWID;
-CREATE TABLE agents (
-  host TEXT PRIMARY KEY,
-  municipality TEXT NOT NULL,
-  last_seen_ms INTEGER NOT NULL,
-  version TEXT NOT NULL,
-  os TEXT NOT NULL,
-  interval_ms INTEGER NOT NULL,
-  runs TEXT NOT NULL,
-  watermarks TEXT NOT NULL) WITHOUT ROWID;
-PRAGMA user_version = 1;
-COMMIT;
-)sql";
-
-std::string RandomId() {
-  std::array<unsigned char, 16> bytes{};
-  RAND_bytes(bytes.data(), static_cast<int>(bytes.size()));
-  std::string id;
-  for (const unsigned char byte : bytes) {
-    constexpr char kHex[] = "0123456789abcdef";
-    id += kHex[byte >> 4];
-    id += kHex[byte & 15];
-  }
-  return id;
-}
-
-absl::StatusOr<std::vector<AgentRow>> ReadAgents(Database& db) {
-  auto select = db.Prepare(
-      "SELECT host, municipality, last_seen_ms, version, os, interval_ms, runs, watermarks "
-      "FROM agents ORDER BY host");
-  if (!select.ok()) return select.status();
-  std::vector<AgentRow> rows;
-  for (;;) {
-    const auto row = select->Step();
-    if (!row.ok()) return row.status();
-    if (!*row) return rows;
-    AgentRow agent;
-    agent.host = select->Text(0);
-    agent.municipality = select->Text(1);
-    agent.last_seen = FromUnixMillis(select->Int(2));
-    agent.version = select->Text(3);
-    agent.os = select->Text(4);
-    agent.interval = Millis(select->Int(5));
-    agent.runs = UnpackRuns(select->Text(6));
-    agent.watermarks = UnpackWatermarks(select->Text(7));
-    rows.push_back(std::move(agent));
-  }
-}
-
-class SqliteReader : public LedgerReader {
- public:
-  explicit SqliteReader(Database db) : db_(std::move(db)) {}
-
-  absl::StatusOr<std::vector<AgentRow>> Agents() override { return ReadAgents(db_); }
-
-  absl::Status ForEachSpan(Instant from, Instant to,
-                           const std::function<void(const Span&)>& visit) override {
-    // Both reads see one committed state.
-    if (auto status = db_.Execute("BEGIN"); !status.ok()) return status;
-    auto status = Visit(from, to, visit);
-    if (auto end = db_.Execute("COMMIT"); status.ok()) status = end;
-    return status;
-  }
-
- private:
-  using OpenKey = std::pair<std::string, std::pair<int64_t, int>>;  // host/check, (since, state)
-
-  absl::Status Visit(Instant from, Instant to, const std::function<void(const Span&)>& visit) {
-    auto agents = ReadAgents(db_);
-    if (!agents.ok()) return agents.status();
-    std::map<OpenKey, Instant> open;
-    for (const AgentRow& agent : *agents) {
-      for (const StoredOpenRun& run : agent.runs) {
-        open[{agent.host + "/" + run.check,
-              {ToUnixMillis(run.since), static_cast<int>(run.state)}}] = run.last + run.valid_for;
-      }
-    }
-    // The newest piece of an open run may end later than its row says, so open runs are looked at
-    // whatever their stored end; `last_piece` marks the one that may grow.
-    auto select = db_.Prepare(R"sql(
-        SELECT c.host, c.name, s.state, s.from_ms, s.to_ms, s.recorded_at_ms, s.reason, s.since_ms,
-               NOT EXISTS (SELECT 1 FROM spans p WHERE p.check_id = s.check_id AND
-                           p.since_ms = s.since_ms AND p.state = s.state AND p.from_ms > s.from_ms)
-        FROM spans s JOIN checks c ON c.id = s.check_id
-        WHERE s.from_ms < ?1 AND NOT (s.from_ms > s.since_ms AND EXISTS (
-          SELECT 1 FROM spans n WHERE n.check_id = s.check_id AND n.since_ms > s.since_ms AND
-          n.since_ms <= s.from_ms))
-        ORDER BY c.host, c.name, s.from_ms, s.state)sql");
-    if (!select.ok()) return select.status();
-    select->Bind(1, ToUnixMillis(to));
-    for (;;) {
-      const auto row = select->Step();
-      if (!row.ok()) return row.status();
-      if (!*row) return absl::OkStatus();
-      Span span;
-      span.host = select->Text(0);
-      span.check = select->Text(1);
-      const int64_t state = select->Int(2);
-      span.gap = state == kGapState;
-      span.state = span.gap ? State::kUnknown : static_cast<State>(state);
-      span.from = FromUnixMillis(select->Int(3));
-      span.to = FromUnixMillis(select->Int(4));
-      span.recorded_at = FromUnixMillis(select->Int(5));
-      span.reason = select->Text(6);
-      if (select->Int(8) != 0) {
-        const auto found =
-            open.find({span.host + "/" + span.check, {select->Int(7), static_cast<int>(state)}});
-        if (found != open.end()) span.to = std::max(span.to, found->second);
-      }
-      if (span.to > from) visit(span);
-    }
-  }
-
-  Database db_;
-};
 
 class SqliteLedger : public Ledger {
  public:
   SqliteLedger(Database db, std::string path) : db_(std::move(db)), path_(std::move(path)) {}
 
   absl::Status Prepare() {
-    const auto version = db_.QueryInt("PRAGMA user_version");
-    if (!version.ok()) return version.status();
-    if (*version > kSchemaVersion) {
-      return absl::FailedPreconditionError(absl::StrCat(path_, " has schema ", *version,
-                                                        ", newer than this program's ",
-                                                        kSchemaVersion, "; run the newer program"));
-    }
-    if (auto status = db_.Execute(kPragmas); !status.ok()) return status;
-    if (*version == 0) {
-      if (auto status = db_.Execute(kSchema); !status.ok()) return status;
-      auto insert = db_.Prepare("INSERT INTO meta VALUES ('ledger_id', ?1)");
-      if (!insert.ok()) return insert.status();
-      insert->Bind(1, RandomId());
-      if (auto status = insert->Run(); !status.ok()) return status;
-    }
+    if (auto status = Migrate(db_, path_); !status.ok()) return status;
     auto id = db_.QueryText("SELECT value FROM meta WHERE key = 'ledger_id'");
     if (!id.ok()) return id.status();
     id_ = *id;
-    const auto newest = db_.QueryInt("SELECT coalesce(max(recorded_at_ms), 0) FROM spans");
+    const auto newest = db_.QueryInt(
+        "SELECT max((SELECT coalesce(max(recorded_at_ms), 0) FROM spans),"
+        " (SELECT coalesce(max(recorded_at_ms), 0) FROM backup_runs),"
+        " (SELECT coalesce(max(at_ms), 0) FROM acts))");
     if (!newest.ok()) return newest.status();
     newest_record_ms_ = *newest;
+    if (auto status = ReadChainHead(); !status.ok()) return status;
     Measure();
     return PrepareStatements();
   }
@@ -197,7 +43,13 @@ class SqliteLedger : public Ledger {
       check_ids_.clear();  // ids made in the failed transaction do not exist
       return status;
     }
-    if (!batch.runs.empty() || !batch.gaps.empty()) newest_record_ms_ = ToUnixMillis(recorded);
+    Instant newest = newest_record();
+    if (!batch.runs.empty() || !batch.gaps.empty() || !batch.backups.empty()) newest = recorded;
+    if (!batch.acts.empty()) {
+      head_ = {batch.acts.back().number, batch.acts.back().hash};
+      newest = std::max(newest, batch.acts.back().at);
+    }
+    newest_record_ms_ = ToUnixMillis(newest);
     Measure();
     return absl::OkStatus();
   }
@@ -206,6 +58,7 @@ class SqliteLedger : public Ledger {
   Instant newest_record() const override { return FromUnixMillis(newest_record_ms_); }
 
   uint64_t bytes() const override { return bytes_; }
+  const ChainHead& chain_head() const override { return head_; }
 
   absl::StatusOr<std::unique_ptr<LedgerReader>> OpenReader() const override {
     return OpenSqliteReader(path_);
@@ -217,6 +70,15 @@ class SqliteLedger : public Ledger {
     const auto pages = db_.QueryInt("PRAGMA page_count");
     const auto size = db_.QueryInt("PRAGMA page_size");
     if (pages.ok() && size.ok()) bytes_ = static_cast<uint64_t>(*pages * *size);
+  }
+
+  absl::Status ReadChainHead() {
+    auto last = db_.Prepare("SELECT number, hash FROM acts ORDER BY number DESC LIMIT 1");
+    if (!last.ok()) return last.status();
+    const auto row = last->Step();
+    if (!row.ok()) return row.status();
+    if (*row) head_ = {static_cast<uint64_t>(last->Int(0)), last->Text(1)};
+    return absl::OkStatus();
   }
 
   absl::Status PrepareStatements() {
@@ -236,6 +98,14 @@ class SqliteLedger : public Ledger {
          "INSERT INTO agents (host, municipality, last_seen_ms, version, os, interval_ms, runs, "
          "watermarks) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (host) DO UPDATE SET "
          "last_seen_ms = ?3, version = ?4, os = ?5, interval_ms = ?6, runs = ?7, watermarks = ?8"},
+        {&put_backup_,
+         "INSERT INTO backup_runs (host, job, restore_test, start_ms, end_ms, success, bytes, "
+         "files, recorded_at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) "
+         "ON CONFLICT DO UPDATE SET end_ms = ?5, success = ?6, bytes = ?7, files = ?8 "
+         "WHERE (?5, -?6) > (end_ms, -success)"},
+        {&add_act_,
+         "INSERT INTO acts (number, at_ms, kind, who, on_behalf_of, body, hash) "
+         "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"},
     };
     for (const auto& [statement, sql] : statements) {
       auto prepared = db_.Prepare(sql);
@@ -255,7 +125,42 @@ class SqliteLedger : public Ledger {
     for (const AgentRow& agent : batch.agents) {
       if (auto status = PutAgent(agent); !status.ok()) return status;
     }
+    for (const BackupRunWrite& run : batch.backups) {
+      if (auto status = PutBackup(run, now); !status.ok()) return status;
+    }
+    ChainHead head = head_;
+    for (const Act& act : batch.acts) {
+      if (auto status = AddAct(act, &head); !status.ok()) return status;
+    }
     return absl::OkStatus();
+  }
+
+  absl::Status PutBackup(const BackupRunWrite& run, Instant now) {
+    put_backup_.Bind(1, run.host);
+    put_backup_.Bind(2, run.job);
+    put_backup_.Bind(3, static_cast<int64_t>(run.restore_test));
+    put_backup_.Bind(4, ToUnixMillis(run.start));
+    put_backup_.Bind(5, ToUnixMillis(run.end));
+    put_backup_.Bind(6, static_cast<int64_t>(run.success));
+    put_backup_.Bind(7, static_cast<int64_t>(run.bytes));
+    put_backup_.Bind(8, static_cast<int64_t>(run.files));
+    put_backup_.Bind(9, ToUnixMillis(now));
+    return put_backup_.Run();
+  }
+
+  absl::Status AddAct(const Act& act, ChainHead* head) {
+    if (act.number != head->number + 1 || act.hash != ChainHash(head->hash, act)) {
+      return absl::FailedPreconditionError("ledger: this act does not continue the audit chain");
+    }
+    add_act_.Bind(1, static_cast<int64_t>(act.number));
+    add_act_.Bind(2, ToUnixMillis(act.at));
+    add_act_.Bind(3, act.kind);
+    add_act_.Bind(4, act.who);
+    add_act_.Bind(5, act.on_behalf_of);
+    add_act_.Bind(6, act.body);
+    add_act_.Bind(7, act.hash);
+    *head = {act.number, act.hash};
+    return add_act_.Run();
   }
 
   absl::Status PutRun(const RunWrite& run, Instant now) {
@@ -334,7 +239,9 @@ class SqliteLedger : public Ledger {
   std::string id_;
   std::atomic<int64_t> newest_record_ms_{0};
   std::atomic<uint64_t> bytes_{0};
-  Statement find_check_, add_check_, last_piece_, add_piece_, grow_piece_, put_agent_;
+  Statement find_check_, add_check_, last_piece_, add_piece_, grow_piece_, put_agent_, put_backup_,
+      add_act_;
+  ChainHead head_;
   std::map<std::string, int64_t> check_ids_;
 };
 
@@ -346,12 +253,6 @@ absl::StatusOr<std::unique_ptr<Ledger>> OpenSqliteLedger(const std::string& path
   auto ledger = std::make_unique<SqliteLedger>(*std::move(db), path);
   if (auto status = ledger->Prepare(); !status.ok()) return status;
   return ledger;
-}
-
-absl::StatusOr<std::unique_ptr<LedgerReader>> OpenSqliteReader(const std::string& path) {
-  auto db = Database::Open(path, /*read_only=*/true);
-  if (!db.ok()) return db.status();
-  return std::make_unique<SqliteReader>(*std::move(db));
 }
 
 }  // namespace oppetid::collector

@@ -1,10 +1,13 @@
 #include "collector/web/http_server.h"
 
 #include <grp.h>
+#include <pwd.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 
+#include <array>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/basic_stream.hpp>
@@ -107,6 +110,24 @@ struct HttpServer::Shared {
 
 namespace {
 
+// Where a connection comes from.
+struct Origin {
+  bool admin = false;
+  bool loopback = true;
+  std::string user;
+};
+
+// The user at the other end of a Unix socket, as the kernel knows it.
+std::string PeerUser(int socket) {
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return "?";
+  std::array<char, 4096> buffer{};
+  passwd entry{}, *found = nullptr;
+  ::getpwuid_r(peer.uid, &entry, buffer.data(), buffer.size(), &found);
+  return found != nullptr ? std::string(found->pw_name) : absl::StrCat("uid ", peer.uid);
+}
+
 // Waits for a handler's answer, which comes on the same thread.
 boost::asio::awaitable<HttpResponse> Handle(boost::asio::any_io_executor executor,
                                             const HttpHandler& handler, HttpRequest request) {
@@ -208,8 +229,7 @@ boost::asio::awaitable<bool> WriteChunks(Stream& stream, BlockingPool& pool, Htt
 
 // Serves one connection until it ends, errs or idles.
 template <typename Stream, typename Shared>
-boost::asio::awaitable<void> Serve(std::shared_ptr<Shared> shared, Stream stream, bool admin,
-                                   bool loopback) {
+boost::asio::awaitable<void> Serve(std::shared_ptr<Shared> shared, Stream stream, Origin origin) {
   beast::flat_buffer buffer;
   bool alive = true;
   while (alive && !shared->closing) {
@@ -233,8 +253,9 @@ boost::asio::awaitable<void> Serve(std::shared_ptr<Shared> shared, Stream stream
     auto request = ToRequest(parser.get());
     HttpResponse answer;
     if (request) {
-      request->admin = admin;
-      request->loopback = loopback;
+      request->admin = origin.admin;
+      request->user = origin.user;
+      request->loopback = origin.loopback;
       answer = co_await Handle(shared->executor, shared->handler, *std::move(request));
     } else {
       answer.status = 400;
@@ -282,10 +303,14 @@ boost::asio::awaitable<void> HttpServer::AcceptLoop(std::shared_ptr<Shared> shar
     }
     if (shared->connections >= kMaxConnections) continue;  // the socket closes by itself
     ++shared->connections;
-    bool loopback = true;
-    if constexpr (!kAdmin) loopback = socket.remote_endpoint(error).address().is_loopback();
+    Origin origin;
+    if constexpr (kAdmin) {
+      origin = {true, true, PeerUser(socket.native_handle())};
+    } else {
+      origin.loopback = socket.remote_endpoint(error).address().is_loopback();
+    }
     beast::basic_stream<Protocol> stream(std::move(socket));
-    Spawn(shared->executor, Serve(shared, std::move(stream), kAdmin, loopback),
+    Spawn(shared->executor, Serve(shared, std::move(stream), std::move(origin)),
           "an HTTP connection failed");
   }
 }

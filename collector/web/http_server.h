@@ -16,6 +16,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "collector/reach.h"
 #include "common/async.h"
 
 namespace oppetid::collector {
@@ -27,8 +28,10 @@ struct HttpRequest {
   std::string body;
   std::string bearer;     // the token of an Authorization: Bearer header
   bool admin = false;     // came through the Unix socket
+  std::string user;       // who is at its other end (SO_PEERCRED); empty over TCP
   bool loopback = false;  // came from this machine
   bool accepts_gzip = false;
+  Reach reach;  // what it may see or speak of; the Api's word, before it asks the handler
 };
 
 // Appends the next chunk to `*out`; false when nothing is left.

@@ -1,5 +1,4 @@
-#include "collector/api.h"
-
+#include "collector/admin_api.h"
 #include "collector/ledger/sqlite.h"
 #include "tests/support/http_fixture.h"
 #include "tests/support/hub_fixture.h"
@@ -18,7 +17,11 @@ class ApiTest : public HttpFixture, public LedgerWriter {
     ASSERT_TRUE(ledger.ok()) << ledger.status();
     ledger_ = *std::move(ledger);
     hub_.emplace(clock_, *this, counters_, ledger_->id(), std::vector<AgentRow>{});
-    api_.emplace(*hub_, *ledger_, counters_, clock_, anonymous);
+    acts_.emplace(*hub_, clock_);
+    tokens_.emplace(*acts_);
+    api_.emplace(*hub_, *ledger_, counters_, clock_, *tokens_, anonymous);
+    AddTokenPages(*api_, *tokens_);
+    AddAuditPage(*api_, *ledger_);
     Start([this](HttpRequest request, HttpDone done) {
       api_->Handle(std::move(request), std::move(done));
     });
@@ -64,6 +67,8 @@ class ApiTest : public HttpFixture, public LedgerWriter {
   Counters counters_{clock_};
   std::unique_ptr<Ledger> ledger_;
   std::optional<Hub> hub_;
+  std::optional<Acts> acts_;
+  std::optional<Tokens> tokens_;
   std::optional<Api> api_;
   std::shared_ptr<FakeLink> link_;
   absl::Status fault_;
@@ -110,6 +115,100 @@ TEST_F(ApiTest, ServesTheStatus) {
   EXPECT_EQ(answer.headers.at("content-type"), "application/json");
   EXPECT_THAT(answer.body, HasSubstr("\"check\":\"disk\",\"state\":\"critical\""));
   EXPECT_THAT(client.Get("/api/v1/status?municipality=fjord").body, Not(HasSubstr("srv1")));
+}
+
+// The body of an answer without its newline.
+std::string Line(const HttpAnswer& answer) { return answer.body.substr(0, answer.body.find('\n')); }
+
+std::string Bearer(const std::string& token) { return "Authorization: Bearer " + token + "\r\n"; }
+
+TEST_F(ApiTest, ATokenSeesItsMunicipalitiesAndNothingElse) {
+  StartApi(/*anonymous=*/false);
+  ConnectAgent();
+  HttpClient tcp(port()), admin(socket());
+  const std::string all = Bearer(Line(Post(admin, "/api/v1/tokens?all=1")));
+  const std::string vik = Bearer(Line(Post(admin, "/api/v1/tokens?municipalities=vik,fjord")));
+  const std::string dal = Bearer(Line(Post(admin, "/api/v1/tokens?municipalities=dal")));
+  EXPECT_THAT(tcp.Get("/metrics", all).body, HasSubstr("\noppetid_collector_frames_total "));
+  EXPECT_THAT(tcp.Get("/metrics", vik).body, HasSubstr("host=\"srv1\""));
+  EXPECT_THAT(tcp.Get("/metrics", vik).body, Not(HasSubstr("oppetid_collector_")))
+      << "the collector's own are nobody's";
+  for (const char* path : {"/metrics", "/metrics/carried", "/api/v1/status"}) {
+    const HttpAnswer answer = tcp.Get(path, dal);
+    EXPECT_EQ(answer.status, 200) << path;
+    EXPECT_THAT(answer.body, Not(HasSubstr("srv1"))) << path;
+  }
+  const HttpAnswer foreign = tcp.Get("/metrics?municipality=vik", dal);
+  const HttpAnswer nobodys = tcp.Get("/metrics?municipality=nowhere", dal);
+  EXPECT_EQ(foreign.status, 403);
+  EXPECT_EQ(foreign.body, nobodys.body) << "who else is here is nobody's business";
+  EXPECT_EQ(nobodys.status, 403);
+  EXPECT_THAT(tcp.Get("/metrics?municipality=vik", vik).body, HasSubstr("srv1"));
+  EXPECT_EQ(tcp.Get("/api/v1/tokens", all).status, 404) << "through admin.sock only";
+  EXPECT_EQ(tcp.Get("/api/v1/audit", all).status, 404);
+}
+
+TEST_F(ApiTest, OnlyAWholeTokenThatHoldsIsGood) {
+  StartApi(/*anonymous=*/true);
+  HttpClient tcp(port()), admin(socket());
+  const std::string token = Line(Post(admin, "/api/v1/tokens?all=1&purpose=Grafana"));
+  ASSERT_THAT(token, testing::MatchesRegex("t-1\\.[0-9a-f]+"));
+  EXPECT_EQ(token.size(), 4U + 32U);
+  EXPECT_EQ(tcp.Get("/metrics", Bearer(token)).status, 200);
+  for (const std::string& wrong :
+       {std::string("t-1"), std::string("t-1."), token.substr(0, token.size() - 1), token + "0",
+        "t-2" + token.substr(3), "x" + token, std::string("t-99999999999999999999.00"),
+        std::string(".")}) {
+    EXPECT_EQ(tcp.Get("/metrics", Bearer(wrong)).status, 401)
+        << wrong << ": not even where anybody may read without one";
+  }
+  EXPECT_THAT(tcp.Get("/metrics").body, HasSubstr("rejected_total{reason=\"token\"} 8"));
+  const std::string list = admin.Get("/api/v1/tokens").body;
+  EXPECT_THAT(list, HasSubstr("\"purpose\":\"Grafana\""));
+  EXPECT_THAT(list, HasSubstr("\"revoked_at\":null"));
+  EXPECT_THAT(list + admin.Get("/api/v1/audit").body, Not(HasSubstr(token.substr(4))))
+      << "nobody can get a secret again";
+  EXPECT_EQ(Post(admin, "/api/v1/tokens/revoke?id=t-1").status, 200);
+  EXPECT_EQ(tcp.Get("/metrics", Bearer(token)).status, 401);
+  EXPECT_EQ(Post(admin, "/api/v1/tokens/revoke?id=t-1").status, 409);
+  EXPECT_EQ(Post(admin, "/api/v1/tokens/revoke?id=t-7").status, 404);
+  for (const char* query : {"", "?all=1&municipalities=vik", "?municipalities=Vik", "?all=0",
+                            "?municipalities=vik,,fjord"}) {
+    EXPECT_EQ(Post(admin, "/api/v1/tokens" + std::string(query)).status, 400) << query;
+  }
+}
+
+TEST_F(ApiTest, APushTokenReadsNothing) {
+  StartApi(/*anonymous=*/false);
+  HttpClient tcp(port()), admin(socket());
+  OnLoop([this] {
+    api_->Route("POST", "/push", Access::kPush,
+                [](const HttpRequest& request, const HttpDone& done) {
+                  done(TextAnswer(200, request.reach == Reach::Of("vik") ? "vik" : "other"));
+                });
+  });
+  const std::string push = Line(Post(admin, "/api/v1/tokens?municipalities=vik&push=1"));
+  const std::string read = Line(Post(admin, "/api/v1/tokens?municipalities=vik"));
+  EXPECT_EQ(tcp.Get("/metrics", Bearer(push)).status, 401);
+  const auto post = [&](const std::string& token) {
+    tcp.Send("POST /push HTTP/1.1\r\nHost: x\r\n" + Bearer(token) + "Content-Length: 0\r\n\r\n");
+    return tcp.Receive();
+  };
+  EXPECT_EQ(post(push).body, "vik");
+  EXPECT_EQ(post(read).status, 404);
+  EXPECT_EQ(post("t-9.0").status, 401);
+}
+
+TEST_F(ApiTest, TellsTheAuditChain) {
+  StartApi(/*anonymous=*/false);
+  HttpClient admin(socket());
+  Post(admin, "/api/v1/tokens?municipalities=vik&on_behalf_of=Kari%20Nordmann");
+  Post(admin, "/api/v1/tokens/revoke?id=t-1");
+  const std::string chain = admin.Get("/api/v1/audit").body;
+  EXPECT_THAT(chain, testing::MatchesRegex(
+                         "\\{\"number\":1,\"at\":\"2026-07-03T10:00:00.000Z\",\"kind\":"
+                         "\"token_created\",\"who\":\"[^\"]+\",\"on_behalf_of\":"
+                         "\"Kari Nordmann\",\"body\":.*\n\\{\"number\":2,.*token_revoked.*\n"));
 }
 
 TEST_F(ApiTest, KnowsNoOtherPages) {

@@ -26,7 +26,8 @@ constexpr double kInf = std::numeric_limits<double>::infinity();
 
 std::string Render(std::shared_ptr<const View> view, Renderer::Part part,
                    const std::string& municipality = "", const std::string& head = "") {
-  Renderer renderer(std::move(view), part, head, municipality);
+  Renderer renderer(std::move(view), part, head,
+                    municipality.empty() ? Reach::All() : Reach::Of(municipality));
   std::string text;
   for (std::string chunk; renderer.Next(&chunk); chunk.clear()) text += chunk;
   return text;
@@ -131,7 +132,7 @@ std::shared_ptr<View> LargeView(int hosts, int series) {
 TEST(Exposition, GivesTheSameBytesInChunks) {
   const auto view = LargeView(60, 400);
   for (const auto part : {Renderer::Part::kOwn, Renderer::Part::kCarried}) {
-    Renderer apart(view, part, "", ""), together(view, part, "", "");
+    Renderer apart(view, part, "", Reach::All()), together(view, part, "", Reach::All());
     std::string pieces, whole;
     size_t chunks = 0;
     for (std::string chunk; apart.Next(&chunk); chunk.clear(), ++chunks) {

@@ -17,7 +17,7 @@ using testing::SizeIs;
 class HubView : public HubFixture {
  protected:
   std::string Metrics() {
-    Renderer renderer(hub_->MakeView(), Renderer::Part::kOwn, "", "");
+    Renderer renderer(hub_->MakeView(), Renderer::Part::kOwn, "", Reach::All());
     std::string text;
     while (renderer.Next(&text)) {
     }

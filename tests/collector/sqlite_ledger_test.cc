@@ -61,6 +61,34 @@ TEST(SqliteLedger, SaysWhenTheDiskIsFull) {
   EXPECT_EQ((*ledger)->Commit(batch, At(0)).code(), absl::StatusCode::kResourceExhausted);
 }
 
+// A file of the first release: what is in it stays, what is new finds its place.
+TEST(SqliteLedger, BringsAnOlderFileUpToDate) {
+  SqlitePlace place;
+  std::string id;
+  {
+    auto ledger = place.Open();
+    ASSERT_TRUE(ledger.ok());
+    id = (*ledger)->id();
+    ASSERT_TRUE((*ledger)->Commit(Runs({RunOf(0, 60)}), At(5)).ok());
+  }
+  sqlite3* db = nullptr;
+  ASSERT_EQ(sqlite3_open(place.file().c_str(), &db), SQLITE_OK);
+  EXPECT_EQ(sqlite3_exec(db, "DROP TABLE acts; DROP TABLE backup_runs; PRAGMA user_version = 1",
+                         nullptr, nullptr, nullptr),
+            SQLITE_OK);
+  sqlite3_close(db);
+  const auto reader = OpenSqliteReader(place.file());
+  EXPECT_EQ(reader.status().code(), absl::StatusCode::kFailedPrecondition) << reader.status();
+
+  auto ledger = place.Open();
+  ASSERT_TRUE(ledger.ok()) << ledger.status();
+  EXPECT_EQ((*ledger)->id(), id);
+  EXPECT_THAT(Spans(**ledger), testing::ElementsAre("srv1/disk ok 0-60 @5"));
+  Batch batch;
+  batch.acts.push_back(NextAct({}, "first", 7));
+  EXPECT_TRUE((*ledger)->Commit(batch, At(9)).ok());
+}
+
 TEST(SqliteLedger, ReaderNeedsALedger) {
   SqlitePlace place;
   EXPECT_FALSE(OpenSqliteReader(place.file()).ok());

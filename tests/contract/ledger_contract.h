@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "collector/ledger/ledger.h"
 #include "tests/support/spans.h"
 
@@ -102,6 +103,90 @@ TEST_P(LedgerContract, AppliesABatchTwiceAsOnce) {
   EXPECT_EQ(Told(), once);
   Commit(batch, 500);
   EXPECT_EQ(Told(), once);
+}
+
+inline std::vector<std::string> BackupRuns(const Ledger& ledger) {
+  std::vector<std::string> told;
+  const auto reader = ledger.OpenReader();
+  const absl::Status status = (*reader)->ForEachBackupRun([&](const StoredBackupRun& run) {
+    told.push_back(absl::StrCat(run.host, "/", run.job, run.restore_test ? " restore " : " backup ",
+                                Secs(run.start), "-", Secs(run.end), run.success ? " ok " : " bad ",
+                                run.bytes, " ", run.files, " @", Secs(run.recorded_at)));
+  });
+  EXPECT_TRUE(status.ok()) << status;
+  return told;
+}
+
+TEST_P(LedgerContract, KeepsOneBackupRunPerKeyWhateverTheOrder) {
+  const BackupRunWrite first{"srv1", "nightly", false, At(0), At(60), true, 5, 6};
+  BackupRunWrite longer = first, failed = first;
+  longer.end = At(90);
+  failed.end = At(90);
+  failed.success = false;
+  BackupRunWrite restore = first;
+  restore.restore_test = true;
+  for (const auto& order : {std::vector{first, longer, failed, restore},
+                            std::vector{restore, failed, longer, first, first}}) {
+    ledger_.reset();
+    place_ = GetParam()();
+    Reopen();
+    for (const BackupRunWrite& run : order) {
+      Batch batch;
+      batch.backups.push_back(run);
+      Commit(batch, 100);
+    }
+    EXPECT_THAT(BackupRuns(*ledger_),
+                testing::ElementsAre("srv1/nightly backup 0-90 bad 5 6 @100",
+                                     "srv1/nightly restore 0-60 ok 5 6 @100"));
+  }
+  EXPECT_EQ(ledger_->newest_record(), At(100));
+}
+
+inline Act NextAct(const ChainHead& head, const std::string& kind, int64_t at) {
+  Act act{head.number + 1, At(at), kind, "root", "Kari", R"({"a":1})", ""};
+  act.hash = ChainHash(head.hash, act);
+  return act;
+}
+
+TEST_P(LedgerContract, ContinuesTheAuditChainAndRefusesAnythingElse) {
+  EXPECT_EQ(ledger_->chain_head().number, 0U);
+  Batch batch;
+  batch.acts.push_back(NextAct({}, "first", 5));
+  batch.acts.push_back(NextAct({1, batch.acts[0].hash}, "second", 6));
+  Commit(batch, 3);
+  EXPECT_EQ(ledger_->newest_record(), At(6));
+  Reopen();
+  const ChainHead head = ledger_->chain_head();
+  EXPECT_EQ(head.number, 2U);
+  EXPECT_EQ(head.hash, batch.acts[1].hash);
+
+  EXPECT_FALSE(ledger_->Commit(batch, At(9)).ok()) << "a repetition is no continuation";
+  Batch forged;
+  forged.acts.push_back(NextAct(head, "third", 7));
+  forged.acts[0].who = "somebody else";
+  forged.runs.push_back(RunOf(0, 60));
+  EXPECT_FALSE(ledger_->Commit(forged, At(9)).ok());
+  EXPECT_THAT(Told(), testing::IsEmpty()) << "refused as a whole";
+  EXPECT_EQ(ledger_->chain_head().number, 2U);
+
+  std::vector<std::string> kinds;
+  const auto reader = ledger_->OpenReader();
+  std::string hash;
+  ASSERT_TRUE((*reader)
+                  ->ForEachAct(1,
+                               [&](const Act& act) {
+                                 EXPECT_EQ(act.hash, ChainHash(hash, act));
+                                 hash = act.hash;
+                                 kinds.push_back(act.kind);
+                               })
+                  .ok());
+  EXPECT_THAT(kinds, testing::ElementsAre("first", "second"));
+}
+
+TEST(ChainHash, IsThatOfAnyToolOverTheSameBytes) {
+  const Act act{1, FromUnixMillis(1'000), "k", "root", "", "{}", ""};
+  // printf '0:1:14:10001:k4:root0:2:{}' | sha256sum
+  EXPECT_EQ(ChainHash("", act), "c003dc942ef98e070fcba81a4cee29e7f2d2f6a776be956758e77c41b1508d2e");
 }
 
 TEST_P(LedgerContract, StoresABatchWholeOrNotAtAll) {
@@ -277,7 +362,7 @@ TEST_P(LedgerContract, ReadsBesideAWriterOneCommittedState) {
   auto reader = ledger_->OpenReader();
   ASSERT_TRUE(reader.ok()) << reader.status();
   std::vector<std::string> seen;
-  const absl::Status status = (*reader)->ForEachSpan(At(0), At(1000), [&](const Span& span) {
+  const absl::Status status = (*reader)->ForEachSpan(At(0), At(1000), [&](const StoredSpan& span) {
     seen.push_back(Tell(span));
     if (seen.size() == 1) Commit(Runs({RunOf(99, 120, State::kWarning)}), 100);
   });
@@ -343,11 +428,11 @@ TEST_P(LedgerContract, DecidesTheSameForEveryTimeOfArrival) {
       }
     }
     // Who decides at each second: the greatest start at or before it, until its end.
-    const auto decided = [](const std::vector<Span>& spans) {
+    const auto decided = [](const std::vector<StoredSpan>& spans) {
       std::string line;
       for (int64_t second = 0; second < 260; ++second) {
-        const Span* best = nullptr;
-        for (const Span& span : spans) {
+        const StoredSpan* best = nullptr;
+        for (const StoredSpan& span : spans) {
           if (span.from <= At(second) && (best == nullptr || span.from >= best->from)) best = &span;
         }
         const bool holds = best != nullptr && At(second) < best->to;
@@ -355,9 +440,9 @@ TEST_P(LedgerContract, DecidesTheSameForEveryTimeOfArrival) {
       }
       return line;
     };
-    std::vector<Span> at_once;
+    std::vector<StoredSpan> at_once;
     for (const RunWrite& write : writes) {
-      const auto same = std::find_if(at_once.begin(), at_once.end(), [&](const Span& span) {
+      const auto same = std::find_if(at_once.begin(), at_once.end(), [&](const StoredSpan& span) {
         return span.from == write.since && span.state == write.state;
       });
       if (same == at_once.end()) {
@@ -375,9 +460,9 @@ TEST_P(LedgerContract, DecidesTheSameForEveryTimeOfArrival) {
       now += below(30);
       ASSERT_TRUE((*ledger)->Commit(Runs({write}), At(now)).ok());
     }
-    std::vector<Span> read;
+    std::vector<StoredSpan> read;
     ASSERT_TRUE((*(*ledger)->OpenReader())
-                    ->ForEachSpan(At(-1), At(1000), [&](const Span& s) { read.push_back(s); })
+                    ->ForEachSpan(At(-1), At(1000), [&](const StoredSpan& s) { read.push_back(s); })
                     .ok());
     EXPECT_EQ(decided(read), decided(at_once)) << "round " << round;
   }

@@ -92,7 +92,7 @@ bool IsSampleLine(std::string_view line) {
 }
 
 void CheckText(const std::shared_ptr<const View>& view, Renderer::Part part) {
-  Renderer renderer(view, part, "", "");
+  Renderer renderer(view, part, "", Reach::All());
   std::string text;
   while (renderer.Next(&text)) {
   }
@@ -138,6 +138,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const auto view = hub.MakeView();
   CheckText(view, Renderer::Part::kOwn);
   CheckText(view, Renderer::Part::kCarried);
-  OPPETID_CHECK(IsUtf8(StatusJson(*view, "")), "the status is UTF-8");
+  OPPETID_CHECK(IsUtf8(StatusJson(*view, Reach::All())), "the status is UTF-8");
   return 0;
 }
