@@ -72,7 +72,10 @@ class Core : public FrameSource {
   void Stop(Instant wall);
 
   Uplink& uplink() { return uplink_; }
+  const Uplink& uplink() const { return uplink_; }
   const Spool& spool() const { return *spool_; }
+  // Facts that wait for the disk.
+  size_t unspooled() const { return unspooled_.size(); }
 
   void FillHello(v1::Hello* hello) override;
   void StartStream(const v1::Limits& limits) override;

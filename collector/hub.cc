@@ -24,13 +24,14 @@ constexpr size_t kMaxTransactions = 64;
 }  // namespace
 
 Hub::Hub(const Clock& clock, LedgerWriter& writer, Counters& counters, std::string ledger_id,
-         const std::vector<AgentRow>& stored)
+         const std::vector<AgentRow>& stored, Instant newest_record)
     : clock_(clock),
       writer_(writer),
       counters_(counters),
       ledger_id_(std::move(ledger_id)),
       started_(clock.SteadyNow()),
-      next_rows_(started_ + kRowsEvery) {
+      next_rows_(started_ + kRowsEvery),
+      newest_record_(newest_record) {
   for (const AgentRow& row : stored) {
     agents_.emplace(row.host, std::make_unique<AgentState>(row, counters));
   }

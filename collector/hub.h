@@ -44,9 +44,10 @@ class Hub {
  public:
   using SessionId = uint64_t;
 
-  // `stored` is what the ledger knows of agents; their open runs count while they hold.
+  // `stored` is what the ledger knows of agents; their open runs count while they hold. While the
+  // clock is far behind `newest_record`, the newest in the ledger, nothing is taken in.
   Hub(const Clock& clock, LedgerWriter& writer, Counters& counters, std::string ledger_id,
-      const std::vector<AgentRow>& stored);
+      const std::vector<AgentRow>& stored, Instant newest_record = {});
 
   // A stream of an authenticated peer. It must say Hello first.
   SessionId Open(const Peer& peer, std::shared_ptr<SessionLink> link);
@@ -131,6 +132,7 @@ class Hub {
   bool facts_turn_ = true;  // facts and transactions take turns, so that neither starves
   Steady commit_started_{};
   Steady next_rows_;
+  Instant newest_record_;
   absl::Status writable_;
 };
 

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -29,6 +30,10 @@ struct LedgerImage {
   int64_t newest_record = 0;
   std::map<std::pair<std::string, std::string>, Pieces> checks;
   std::map<std::string, collector::AgentRow> agents;
+  // By host, job, whether it is a restore test, and start.
+  using BackupKey = std::tuple<std::string, std::string, bool, int64_t>;
+  std::map<BackupKey, collector::StoredBackupRun> backups;
+  std::vector<collector::Act> acts;
   bool newer_schema = false;
   bool full = false;  // writes fail
 };
