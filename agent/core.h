@@ -99,6 +99,10 @@ class Core : public FrameSource {
   // Moves closed runs to the spool and open ones to their record.
   void Persist(Instant wall, Steady now);
   void SaveOpenRuns(Steady now);
+  void Keep(v1::Fact fact);
+  void KeepBackup(const BackupRun& run);
+  // Tells the spool what is known beside it, so that damage becomes gaps.
+  void Repair(Instant wall, bool hole_before);
   void SpoolClosed(Instant wall, Steady now);
 
   CoreOptions options_;

@@ -32,7 +32,10 @@ AgentActor::AgentActor(World& world, size_t index)
   options_.interval = Millis(dice_.OneIn(2) ? 15'000 : 30'000);
   options_.checks = {Spec("portal", 20'000, 5'000, 2), Spec("disk", 60'000, 5'000, 0),
                      Spec("dns", 30'000, 5'000, 1), Spec("backup", 120'000, 5'000, 0)};
-  if (world.plan.small_spool) options_.spool.limit_bytes = 520'000;
+  if (world.plan.small_spool) {
+    options_.spool.segment_bytes = 1'000;
+    options_.spool.limit_bytes = 6'000;
+  }
   if (world.plan.short_retain) options_.spool.retain = Millis(300'000);
   for (const agent::CheckSpec& check : options_.checks) {
     log.AddCheck(check.name, check.confirm, check.valid_for.count());

@@ -9,6 +9,10 @@ absl::Status Error(const std::string& what, const std::string& name) {
   return absl::UnavailableError(what + " " + name + ": input/output error");
 }
 
+absl::Status Full(const std::string& name) {
+  return absl::ResourceExhaustedError(name + ": no space left on device");
+}
+
 }  // namespace
 
 class FakeDisk::File : public AppendFile {
@@ -46,9 +50,8 @@ absl::StatusOr<std::string> FakeDisk::Read(const std::string& name) {
 
 absl::StatusOr<std::unique_ptr<AppendFile>> FakeDisk::Create(const std::string& name,
                                                              uint64_t reserve) {
-  if (fail_create || taken() + std::max<uint64_t>(reserve, 1) > capacity) {
-    return Error("create", name);
-  }
+  if (fail_create) return Error("create", name);
+  if (taken() + std::max<uint64_t>(reserve, 1) > capacity) return Full(name);
   Stored file;
   file.reserved = reserve;
   if (!files_.emplace(name, std::move(file)).second) return absl::AlreadyExistsError(name);
@@ -68,7 +71,7 @@ absl::Status FakeDisk::Append(const std::string& name, std::string_view bytes) {
   const uint64_t room = own + capacity - std::min(capacity, taken());
   if (fail_append || bytes.size() > room) {
     file.bytes += bytes.substr(0, std::min<uint64_t>(room, bytes.size() / 2));
-    return Error("append", name);
+    return fail_append ? Error("append", name) : Full(name);
   }
   file.bytes += bytes;
   return absl::OkStatus();
@@ -85,7 +88,8 @@ absl::Status FakeDisk::Sync(const std::string& name) {
 
 absl::Status FakeDisk::Replace(const std::string& name, std::string_view content) {
   // The new content stands beside the old until the rename.
-  if (fail_replace || taken() + content.size() > capacity) return Error("replace", name);
+  if (fail_replace) return Error("replace", name);
+  if (taken() + content.size() > capacity) return Full(name);
   files_[name] = Stored{std::string(content), content.size(), true, 0};
   ++syncs_;
   return absl::OkStatus();
