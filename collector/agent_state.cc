@@ -403,6 +403,10 @@ CheckView AgentState::ViewOf(const Check& check, Instant now) const {
   view.valid_until = run.to();
   view.duration_seconds = static_cast<double>(run.duration_us) / 1e6;
   view.unconfirmed_total = run.unconfirmed_total;
+  if (!clock_ahead_) {
+    view.run_state = run.state;
+    view.run_since = run.since;
+  }
   if (now < run.to() && !clock_ahead_) {
     view.state = run.state;
     view.since = run.since;

@@ -132,10 +132,14 @@ void Api::AddOwnRoutes() {
 
 HttpResponse Api::Metrics(const HttpRequest& request, bool carried) {
   counters_.ledger_bytes.Set(static_cast<double>(ledger_.bytes()));
-  const bool own = !carried && request.reach.all;
+  const auto view = hub_.MakeView();
+  std::string head;
+  if (!carried && request.reach.all) head = counters_.Serialize();
+  if (!carried) {
+    for (const Families& families : families_) head += families(*view, request.reach);
+  }
   auto renderer = std::make_shared<Renderer>(
-      hub_.MakeView(), carried ? Renderer::Part::kCarried : Renderer::Part::kOwn,
-      own ? counters_.Serialize() : "", request.reach);
+      view, carried ? Renderer::Part::kCarried : Renderer::Part::kOwn, head, request.reach);
   HttpResponse response;
   response.content_type = kMetricsType;
   response.gzip = request.accepts_gzip;

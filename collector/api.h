@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "collector/counters.h"
 #include "collector/hub.h"
@@ -35,6 +36,10 @@ class Api {
   void Route(const std::string& method, const std::string& path, Access access,
              HttpHandler handler);
 
+  // Adds families to /metrics: text format 0.0.4 of what a reader may see.
+  using Families = std::function<std::string(const View&, const Reach&)>;
+  void AddFamilies(Families families) { families_.push_back(std::move(families)); }
+
   void Handle(HttpRequest request, HttpDone done);
   // OK when facts can be taken; else why not, for /readyz.
   absl::Status Ready() const;
@@ -57,6 +62,7 @@ class Api {
   const Clock& clock_;
   const Tokens& tokens_;
   bool anonymous_;
+  std::vector<Families> families_;
   std::map<std::pair<std::string, std::string>, Page> pages_;  // by path and method
 };
 

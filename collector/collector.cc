@@ -32,7 +32,7 @@ constexpr size_t kHttpThreads = 2;
 constexpr Millis kTickEvery{1'000};
 // What decoding big frames leaves between long-lived strings goes back to the system this often:
 // after a fleet has reconnected, it is as much as the series themselves.
-constexpr Millis kTrimEvery{60'000};
+constexpr Millis kUpkeepEvery{60'000};
 // Everything after a signal must be done by then.
 constexpr Millis kStopWithin{10'000};
 // A descriptor per agent and per waiting connection.
@@ -105,9 +105,10 @@ class Collector {
     http_.emplace(io_.get_executor(), pool_, [this](HttpRequest request, HttpDone done) {
       api_->Handle(std::move(request), std::move(done));
     });
+    if (auto status = LoadHttpTls(); !status.ok()) return status;
     if (auto status = http_->ListenTcp(config_.http); !status.ok()) return status;
-    const std::string socket = config_.state + "/admin.sock";
-    if (auto status = http_->ListenUnix(socket, 0660, config_.admin_group); !status.ok()) {
+    if (auto status = http_->ListenUnix(config_.admin_socket, 0660, config_.admin_group);
+        !status.ok()) {
       return status;
     }
     LogInfo("started", {{"version", OPPETID_VERSION},
@@ -115,6 +116,19 @@ class Collector {
                         {"grpc_port", static_cast<int>(grpc_->port())},
                         {"http_port", static_cast<int>(http_->port())},
                         {"agents_known", static_cast<uint64_t>(stored->size())}});
+    return absl::OkStatus();
+  }
+
+  // Reads certificate and key for HTTP, and uses them from now on if they are others than before.
+  absl::Status LoadHttpTls() {
+    if (config_.http_key.empty()) return absl::OkStatus();
+    const auto certificate = ReadFile(config_.http_certificate);
+    if (!certificate.ok()) return certificate.status();
+    const auto key = ReadSecretFile(config_.http_key);
+    if (!key.ok()) return key.status();
+    if (*certificate == http_certificate_) return absl::OkStatus();
+    if (auto status = http_->SetTls(*certificate, *key); !status.ok()) return status;
+    http_certificate_ = *certificate;
     return absl::OkStatus();
   }
 
@@ -137,8 +151,12 @@ class Collector {
 
   void Tick() {
     hub_->Tick();
-    if (const Steady now = clock_.SteadyNow(); now >= next_trim_) {
-      next_trim_ = now + kTrimEvery;
+    if (const Steady now = clock_.SteadyNow(); now >= next_upkeep_) {
+      next_upkeep_ = now + kUpkeepEvery;
+      if (auto status = LoadHttpTls(); !status.ok()) {
+        LogWarning("the certificate for HTTP stays as it was",
+                   {{"error", std::string(status.message())}});
+      }
       pool_.Post([] { ::malloc_trim(0); });
     }
     tick_.expires_after(kTickEvery);
@@ -188,9 +206,10 @@ class Collector {
   std::optional<PeerVerifier> verifier_;
   std::unique_ptr<GrpcServer> grpc_;
   std::optional<HttpServer> http_;
+  std::string http_certificate_;  // as last read
   boost::asio::signal_set signals_{io_, SIGTERM, SIGINT};
   boost::asio::steady_timer tick_{io_};
-  Steady next_trim_ = clock_.SteadyNow() + kTrimEvery;
+  Steady next_upkeep_ = clock_.SteadyNow() + kUpkeepEvery;
   boost::asio::steady_timer give_up_{io_};
 };
 

@@ -22,10 +22,15 @@ CollectorConfig ReadCollectorConfig(std::string_view text, Faults& faults) {
     const auto endpoint = ParseEndpoint(config.http);
     if (!endpoint) {
       http->Fault("listen", "`listen`: expected ip:port, as in 127.0.0.1:9860");
-    } else if (!endpoint->address().is_loopback()) {
+    }
+    config.http_certificate = http->String("certificate", "");
+    config.http_key = http->String("key", "");
+    if (config.http_certificate.empty() != config.http_key.empty()) {
+      http->Fault("certificate", "`certificate` and `key` belong together: give both or none");
+    } else if (endpoint && !endpoint->address().is_loopback() && config.http_key.empty()) {
       http->Fault("listen",
-                  "`listen`: only loopback addresses are allowed; to read from elsewhere, put a "
-                  "TLS proxy that authenticates in front");
+                  "`listen`: beyond loopback TLS is needed: give `certificate` and `key` (PEM "
+                  "files)");
     }
     http->Finish();
   }
@@ -33,6 +38,7 @@ CollectorConfig ReadCollectorConfig(std::string_view text, Faults& faults) {
   if (!IsId(config.trust_domain)) {
     map.Fault("trust_domain", "`trust_domain`: 1 to 63 of a-z, 0-9, - and .");
   }
+  config.admin_socket = map.String("admin_socket", config.state + "/admin.sock");
   config.admin_group = map.String("admin_group", "oppetid-admin");
   config.ca = config.state + "/ca.pem";
   config.certificate = config.state + "/server.pem";

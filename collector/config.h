@@ -9,13 +9,16 @@
 namespace oppetid::collector {
 
 struct CollectorConfig {
-  std::string state;         // directory: ledger.sqlite, admin.sock, server.pem …
-  std::string grpc;          // ip:port for agents; loopback unless configured
-  std::string http;          // ip:port for Prometheus and people; loopback only
+  std::string state;  // directory: ledger.sqlite, admin.sock, server.pem …
+  std::string grpc;   // ip:port for agents; loopback unless configured
+  std::string http;   // ip:port for Prometheus and people
+  // PEM files for TLS on it; empty: plain, which only loopback may be.
+  std::string http_certificate, http_key;
   bool anonymous = false;    // whether loopback may read without a token
   std::string trust_domain;  // of the SPIFFE ids in certificates
   std::string ca, certificate, key;
-  std::string admin_group;  // may use admin.sock
+  std::string admin_socket;  // path; <state>/admin.sock unless configured
+  std::string admin_group;   // may use it
 };
 
 CollectorConfig ReadCollectorConfig(std::string_view text, Faults& faults);

@@ -247,6 +247,7 @@ void Hub::OnCommitted(const absl::Status& status) {
   writable_ = absl::OkStatus();
   counters_.ledger_writable.Set(1);
   for (const AgentRow& row : batch_->agents) agents_.at(row.host)->Stored(row);
+  on_stored_(*batch_);
   batch_.reset();
   for (const PendingAck& pending : std::exchange(acks_, {})) {
     const auto session = sessions_.find(pending.session);

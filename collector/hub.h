@@ -63,6 +63,11 @@ class Hub {
   // when it is durable; after an error nothing of it is stored, and it is not tried again.
   void Store(std::shared_ptr<const Batch> batch, std::function<void(absl::Status)> done);
 
+  // Called with every batch of agents' facts once it is durable.
+  void set_on_stored(std::function<void(const Batch&)> on_stored) {
+    on_stored_ = std::move(on_stored);
+  }
+
   std::shared_ptr<const View> MakeView() const;
   // Asks the agent to attempt this check now. NotFound when there is no such check, Unavailable
   // when its agent is not connected.
@@ -128,6 +133,7 @@ class Hub {
   std::vector<PendingAck> acks_;
   std::vector<std::function<void(absl::Status)>> flushes_;
   bool committing_ = false;
+  std::function<void(const Batch&)> on_stored_ = [](const Batch&) {};
   std::deque<Transaction> transactions_;
   bool facts_turn_ = true;  // facts and transactions take turns, so that neither starves
   Steady commit_started_{};

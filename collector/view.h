@@ -52,6 +52,9 @@ struct CheckView {
   std::optional<Instant> since;  // nothing was ever observed without it
   std::optional<Instant> last_observed;
   std::optional<Instant> valid_until;
+  // The newest run itself, as far as it is believed; it may have run out.
+  State run_state = State::kUnknown;
+  std::optional<Instant> run_since;
   std::string text;
   double duration_seconds = 0;
   uint64_t unconfirmed_total = 0;

@@ -19,7 +19,7 @@ build_packages=(
 run_packages=(openssl curl prometheus prometheus-alertmanager monitoring-plugins-basic)
 test_packages=(
   git python3 jq iproute2 iputils-ping clang-14 libclang-rt-14-dev llvm-14 nodejs npm
-  prometheus-node-exporter sqlite3
+  prometheus-node-exporter sqlite3 systemd
 )
 
 # need PACKAGE…: installs what is missing. No service is started and no unit enabled by it.

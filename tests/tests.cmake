@@ -38,7 +38,8 @@ add_library(sla_support STATIC tests/support/sla_random.cc tests/support/sla_ref
 target_link_libraries(sla_support PUBLIC oppetid_report PRIVATE oppetid_warnings)
 oppetid_test(sla_test
   SOURCES tests/collector/sla/availability_test.cc tests/collector/sla/calendar_test.cc
-          tests/collector/sla/properties_test.cc tests/collector/sla/reference_test.cc
+          tests/collector/sla/live_test.cc tests/collector/sla/properties_test.cc
+          tests/collector/sla/reference_test.cc
           tests/collector/sla/tickets_test.cc
   LIBS sla_support)
 oppetid_test(report_test
@@ -81,7 +82,8 @@ oppetid_test(agent_edge_test
   LIBS agent_config)
 
 oppetid_test(ledger_test
-  SOURCES tests/collector/packing_test.cc tests/collector/sqlite_ledger_test.cc
+  SOURCES tests/collector/ledger_care_test.cc tests/collector/packing_test.cc
+          tests/collector/sqlite_ledger_test.cc
   LIBS collector_ledger)
 # Both cores in a made world (tests/simulation/world.h).
 oppetid_library(simulation_world
@@ -113,8 +115,11 @@ add_test(NAME metrics_carried_lint
 oppetid_test(identity_test SOURCES tests/common/identity_test.cc LIBS oppetid_common test_support)
 oppetid_test(collector_web_test
   SOURCES tests/collector/api_test.cc tests/collector/http_server_test.cc
-          tests/support/http_client.cc
-  LIBS collector_support collector_web)
+          tests/collector/live_sla_test.cc tests/support/http_client.cc
+  LIBS collector_support collector_web test_support)
+oppetid_test(cli_client_test
+  SOURCES tests/collector/cli/client_test.cc tests/support/http_client.cc
+  LIBS collector_web oppetid_cli test_support)
 
 # oppetid_script(name COMMAND...): a test that is a program of its own. Those that start the whole
 # product run alone, because they measure times.
@@ -135,6 +140,7 @@ if(NOT OPPETID_CORES_ONLY)
   oppetid_script(dashboard_rules ${tests}/dashboards/rules)
   oppetid_script(dashboard_inhibition ${tests}/dashboards/inhibition)
   oppetid_script(dashboard_typecheck ${tests}/dashboards/typecheck)
+  oppetid_script(e2e_units ${tests}/e2e/units)
   oppetid_script(e2e_walk ${tests}/e2e/walk)
   oppetid_script(e2e_alert ${tests}/e2e/alert)
   oppetid_script(e2e_silent_agent ${tests}/e2e/alert --silent-agent)

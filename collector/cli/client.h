@@ -14,11 +14,12 @@ namespace oppetid::collector {
 struct CollectorAddress {
   std::string state;   // directory of deploy/run, or the collector's own
   std::string socket;  // path of admin.sock
-  std::string url;     // http://host:port
+  std::string url;     // https://host:port, or http:// on this machine
   std::string token_file;
+  std::string ca_file;  // who signs the collector's certificate; empty: the system's CAs
 };
 
-// Adds --state, --socket, --url and --token-file to a subcommand.
+// Adds --state, --socket, --url, --token-file and --ca to a subcommand.
 void AddAddressOptions(CLI::App& command, CollectorAddress& address);
 
 struct Reply {
@@ -28,11 +29,15 @@ struct Reply {
 
 // `target` is path and query. Errors say what could not be reached and what to try.
 absl::StatusOr<Reply> Call(const CollectorAddress& address, const std::string& method,
-                           const std::string& target);
+                           const std::string& target, const std::string& body = "");
 
 // As Call, but an answer other than 2xx is an error with the collector's words.
 absl::StatusOr<std::string> Fetch(const CollectorAddress& address, const std::string& method,
-                                  const std::string& target);
+                                  const std::string& target, const std::string& body = "");
+
+// Adds --on-behalf-of to a command that is an act; what it gives goes after the query of `target`.
+void AddBehalfOption(CLI::App& command, std::string& on_behalf_of);
+std::string WithBehalf(const std::string& target, const std::string& on_behalf_of);
 
 // `text` percent-encoded for a query value (RFC 3986).
 std::string UrlEncode(const std::string& text);

@@ -1,11 +1,14 @@
 // `oppetid`, the command line for people: registers the subcommands and runs one.
 #include <CLI/CLI.hpp>
 
+#include "collector/cli/audit.h"
 #include "collector/cli/check.h"
 #include "collector/cli/check_config.h"
 #include "collector/cli/export.h"
+#include "collector/cli/ledger.h"
 #include "collector/cli/report.h"
 #include "collector/cli/status.h"
+#include "collector/cli/token.h"
 
 int main(int argc, char** argv) {
   CLI::App app("Oppetid: uptime, and the account of what was agreed", "oppetid");
@@ -17,6 +20,9 @@ int main(int argc, char** argv) {
   oppetid::collector::AddExport(app, exit_code);
   oppetid::collector::AddCheckConfig(app, exit_code);
   oppetid::collector::AddReport(app, exit_code);
+  oppetid::collector::AddToken(app, exit_code);
+  oppetid::collector::AddAudit(app, exit_code);
+  oppetid::collector::AddLedger(app, exit_code);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "collector/cli/client.h"
+#include "collector/cli/table.h"
 #include "common/instant.h"
 #include "common/state.h"
 
@@ -15,21 +16,10 @@ namespace oppetid::collector {
 namespace {
 
 namespace json = boost::json;
-using Row = std::vector<std::string>;
-
-std::string Text(const json::object& object, std::string_view key) {
-  const json::value* value = object.if_contains(key);
-  if (value == nullptr || value->is_null()) return "-";
-  if (value->is_string()) return std::string(value->get_string());
-  if (value->is_bool()) return value->get_bool() ? "yes" : "no";
-  if (value->is_int64()) return std::to_string(value->get_int64());
-  if (value->is_uint64()) return std::to_string(value->get_uint64());
-  return "?";
-}
 
 // How long before `now`, roughly: "3m", "2d4h"; "-" without an instant.
 std::string Ago(const json::object& object, std::string_view key, std::optional<Instant> now) {
-  const auto at = ParseInstant(Text(object, key));
+  const auto at = ParseInstant(JsonText(object, key));
   if (!at || !now) return "-";
   if (*at > *now) return "now";
   const auto passed = std::chrono::floor<std::chrono::seconds>(*now - *at);
@@ -37,29 +27,6 @@ std::string Ago(const json::object& object, std::string_view key, std::optional<
                     : passed >= std::chrono::hours(1) ? std::chrono::seconds(60)
                                                       : std::chrono::seconds(1);
   return FormatDuration(passed / unit * unit);
-}
-
-// The number of code points, which is what a terminal shows of the texts we print.
-size_t Width(const std::string& text) {
-  return static_cast<size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
-}
-
-std::string Table(const std::vector<Row>& rows) {
-  std::vector<size_t> widths;
-  for (const Row& row : rows) {
-    widths.resize(std::max(widths.size(), row.size()));
-    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], Width(row[i]));
-  }
-  std::string out;
-  for (const Row& row : rows) {
-    for (size_t i = 0; i < row.size(); ++i) {
-      out += row[i];
-      if (i + 1 < row.size()) out += std::string(widths[i] - Width(row[i]) + 2, ' ');
-    }
-    out += '\n';
-  }
-  return out;
 }
 
 // What needs eyes first: never seen or unknown, then critical, warning, ok.
@@ -73,13 +40,14 @@ std::string Agents(const json::array& agents, std::optional<Instant> now) {
   std::vector<std::pair<int, Row>> sorted;
   for (const json::value& value : agents) {
     const json::object& agent = value.as_object();
-    const std::string up = Text(agent, "up");
-    const int rank = up == "yes" ? 2 : (Text(agent, "last_seen") == "-" ? 0 : 1);
+    const std::string up = JsonText(agent, "up");
+    const int rank = up == "yes" ? 2 : (JsonText(agent, "last_seen") == "-" ? 0 : 1);
     sorted.emplace_back(
-        rank, Row{Text(agent, "municipality"), Text(agent, "host"), up == "-" ? "unknown" : up,
-                  Text(agent, "connected"), Ago(agent, "last_seen", now),
-                  Text(agent, "clock_offset_ms") + " ms", Text(agent, "spool_facts"),
-                  Text(agent, "gaps"), Text(agent, "version")});
+        rank,
+        Row{JsonText(agent, "municipality"), JsonText(agent, "host"), up == "-" ? "unknown" : up,
+            JsonText(agent, "connected"), Ago(agent, "last_seen", now),
+            JsonText(agent, "clock_offset_ms") + " ms", JsonText(agent, "spool_facts"),
+            JsonText(agent, "gaps"), JsonText(agent, "version")});
   }
   std::stable_sort(sorted.begin(), sorted.end(),
                    [](const auto& a, const auto& b) { return a.first < b.first; });
@@ -93,10 +61,11 @@ std::string Checks(const json::array& checks, std::optional<Instant> now) {
   std::vector<std::pair<int, Row>> sorted;
   for (const json::value& value : checks) {
     const json::object& check = value.as_object();
-    const std::string state = Text(check, "state");
-    sorted.emplace_back(Urgency(state), Row{Text(check, "municipality"),
-                                            Text(check, "host") + "/" + Text(check, "check"), state,
-                                            Ago(check, "since", now), Text(check, "text")});
+    const std::string state = JsonText(check, "state");
+    sorted.emplace_back(Urgency(state),
+                        Row{JsonText(check, "municipality"),
+                            JsonText(check, "host") + "/" + JsonText(check, "check"), state,
+                            Ago(check, "since", now), JsonText(check, "text")});
   }
   std::stable_sort(sorted.begin(), sorted.end(),
                    [](const auto& a, const auto& b) { return a.first < b.first; });
@@ -124,7 +93,7 @@ std::string StatusTable(std::string_view text) {
   if (agents == nullptr || !agents->is_array() || checks == nullptr || !checks->is_array()) {
     return "the collector's answer is no status\n";
   }
-  const auto now = ParseInstant(Text(object, "at"));
+  const auto now = ParseInstant(JsonText(object, "at"));
   return Agents(agents->get_array(), now) + "\n" + Checks(checks->get_array(), now);
 }
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "collector/sla/service_inputs.h"
+
 namespace oppetid::collector {
 namespace {
 
@@ -10,27 +12,16 @@ class Computation {
  public:
   Computation(const Catalogue& catalogue, const Facts& facts, const ReportRequest& request,
               Report& report)
-      : catalogue_(catalogue),
-        facts_(facts),
+      : facts_(facts),
         as_known_at_(request.as_known_at),
         period_{request.period.from, report.computed_to},
         report_(report),
-        states_(catalogue, facts, request.as_known_at),
-        overrides_(facts, request.as_known_at) {
-    for (const Municipality& municipality : catalogue.municipalities) {
-      members_[municipality.id] = MemberTime(municipality.membership, catalogue.zone);
-    }
-  }
+        inputs_(catalogue, facts, request.as_known_at, period_) {}
 
   void Add(const Service& service, const ServiceMember& member) {
-    const Interval entry = MemberTime(member.membership, catalogue_.zone);
-    const Intervals agreed = Intersect(Intersect(Hours(service.calendar), Normalise({entry})),
-                                       Normalise({members_.at(member.municipality)}));
-    const auto corrections = overrides_.CorrectionsOf(service.id, member.municipality);
-    const Intervals planned = overrides_.PlannedOf(service.id, member.municipality, service.notice);
-    const ServiceInput input{states_.Of(service.id, member.municipality), corrections, agreed,
-                             planned, period_};
-    report_.services.push_back({&service, member.municipality, Account(input, service)});
+    inputs_.With(service, member, [&](const ServiceInput& input) {
+      report_.services.push_back({&service, member.municipality, Account(input, service)});
+    });
     AddDecisions(service, member.municipality);
   }
 
@@ -49,14 +40,6 @@ class Computation {
   }
 
  private:
-  const Intervals& Hours(const std::string& calendar) {
-    if (const auto it = hours_.find(calendar); it != hours_.end()) return it->second;
-    return hours_
-        .emplace(calendar,
-                 OpenIntervals(catalogue_.calendars.at(calendar), catalogue_.zone, period_))
-        .first->second;
-  }
-
   bool Touches(const Interval& when) const {
     return when.from < when.to && when.from < period_.to && when.to > period_.from;
   }
@@ -69,24 +52,21 @@ class Computation {
     for (const auto& [id, window] : facts_.maintenance) {
       if (!covers(window)) continue;
       const bool in_time = window.announced_at <= window.when.from - service.notice;
-      report_.windows.push_back({&window, &service, municipality, in_time, overrides_.Revoked(id)});
+      report_.windows.push_back(
+          {&window, &service, municipality, in_time, inputs_.overrides().Revoked(id)});
     }
     for (const auto& [id, correction] : facts_.corrections) {
-      if (covers(correction) && !overrides_.Revoked(id)) {
+      if (covers(correction) && !inputs_.overrides().Revoked(id)) {
         report_.corrections.push_back({&correction, &service, municipality});
       }
     }
   }
 
-  const Catalogue& catalogue_;
   const Facts& facts_;
   AsKnownAt as_known_at_;
   Interval period_;
   Report& report_;
-  ServiceStates states_;
-  Overrides overrides_;
-  std::map<std::string, Interval> members_;
-  std::map<std::string, Intervals> hours_;
+  ServiceInputs inputs_;
 };
 
 }  // namespace

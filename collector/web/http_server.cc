@@ -9,6 +9,7 @@
 
 #include <array>
 #include <boost/asio/redirect_error.hpp>
+#include <boost/asio/ssl/context.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
@@ -19,6 +20,7 @@
 #include <boost/beast/http/serializer.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/write.hpp>
+#include <boost/beast/ssl/ssl_stream.hpp>
 #include <boost/url/parse.hpp>
 #include <type_traits>
 
@@ -31,12 +33,14 @@ namespace {
 
 namespace beast = boost::beast;
 namespace http = beast::http;
+namespace ssl = boost::asio::ssl;
 using boost::asio::ip::tcp;
 using Unix = boost::asio::local::stream_protocol;
 
 constexpr uint32_t kHeaderBytes = 16'384;
 constexpr uint64_t kBodyBytes = 1'000'000;  // a catalogue or a batch of tickets
 constexpr auto kIdle = std::chrono::seconds(30);
+constexpr auto kHandshake = std::chrono::seconds(10);
 constexpr size_t kMaxConnections = 256;  // Prometheus, a few dashboards, people
 
 // Deflates a stream of chunks as one gzip member (RFC 1952). Level 1: a scrape is repetitive.
@@ -106,6 +110,7 @@ struct HttpServer::Shared {
   HttpHandler handler;
   size_t connections = 0;
   bool closing = false;
+  std::shared_ptr<ssl::context> tls = nullptr;  // connections keep the one they began with
 };
 
 namespace {
@@ -164,7 +169,7 @@ boost::asio::awaitable<bool> WriteHead(Stream& stream, HttpResponse answer, bool
   }
   http::response_serializer<http::empty_body> serializer(head);
   boost::system::error_code error;
-  stream.expires_after(kIdle);
+  beast::get_lowest_layer(stream).expires_after(kIdle);
   co_await http::async_write_header(stream, serializer,
                                     boost::asio::redirect_error(boost::asio::use_awaitable, error));
   co_return !error;
@@ -178,7 +183,7 @@ boost::asio::awaitable<bool> WriteWhole(Stream& stream, HttpResponse answer, boo
   message.body() = std::move(answer.body);
   message.prepare_payload();
   boost::system::error_code error;
-  stream.expires_after(kIdle);
+  beast::get_lowest_layer(stream).expires_after(kIdle);
   co_await http::async_write(stream, message,
                              boost::asio::redirect_error(boost::asio::use_awaitable, error));
   co_return !error;
@@ -194,7 +199,7 @@ boost::asio::awaitable<bool> WriteChunks(Stream& stream, BlockingPool& pool, Htt
   head.chunked(chunked);
   http::response_serializer<http::empty_body> serializer(head);
   boost::system::error_code error;
-  stream.expires_after(kIdle);
+  beast::get_lowest_layer(stream).expires_after(kIdle);
   co_await http::async_write_header(stream, serializer,
                                     boost::asio::redirect_error(boost::asio::use_awaitable, error));
   const ChunkSource source = answer.gzip ? Compressed(answer.chunks) : answer.chunks;
@@ -207,7 +212,7 @@ boost::asio::awaitable<bool> WriteChunks(Stream& stream, BlockingPool& pool, Htt
     const Chunk chunk = co_await OnPool<Chunk>(pool, std::move(produce));
     more = !chunk.last;
     if (chunk.bytes.empty()) continue;  // an empty chunk would end the body
-    stream.expires_after(kIdle);
+    beast::get_lowest_layer(stream).expires_after(kIdle);
     // Plain statements: g++ 12 may evaluate both arms of a conditional with co_await in it.
     if (chunked) {
       co_await boost::asio::async_write(
@@ -237,7 +242,7 @@ boost::asio::awaitable<void> Serve(std::shared_ptr<Shared> shared, Stream stream
     parser.header_limit(kHeaderBytes);
     parser.body_limit(kBodyBytes);
     boost::system::error_code error;
-    stream.expires_after(kIdle);
+    beast::get_lowest_layer(stream).expires_after(kIdle);
     co_await http::async_read(stream, buffer, parser,
                               boost::asio::redirect_error(boost::asio::use_awaitable, error));
     if (error == http::error::body_limit || error == http::error::header_limit) {
@@ -275,11 +280,30 @@ boost::asio::awaitable<void> Serve(std::shared_ptr<Shared> shared, Stream stream
   --shared->connections;
 }
 
+using TlsStream = beast::ssl_stream<beast::basic_stream<tcp>>;
+
+// `context` outlives the stream, which only refers to it.
+template <typename Shared>
+boost::asio::awaitable<void> ServeTls(std::shared_ptr<Shared> shared,
+                                      std::shared_ptr<ssl::context> context,
+                                      beast::basic_stream<tcp> socket, Origin origin) {
+  TlsStream stream(std::move(socket), *context);
+  boost::system::error_code error;
+  beast::get_lowest_layer(stream).expires_after(kHandshake);
+  co_await stream.async_handshake(ssl::stream_base::server,
+                                  boost::asio::redirect_error(boost::asio::use_awaitable, error));
+  if (error) {
+    --shared->connections;
+    co_return;
+  }
+  co_await Serve(shared, std::move(stream), std::move(origin));
+}
+
 }  // namespace
 
 HttpServer::HttpServer(boost::asio::any_io_executor executor, BlockingPool& pool,
                        HttpHandler handler)
-    : shared_(std::make_shared<Shared>(Shared{executor, pool, std::move(handler), 0, false})),
+    : shared_(std::make_shared<Shared>(Shared{executor, pool, std::move(handler)})),
       tcp_(executor),
       unix_(executor) {}
 
@@ -303,16 +327,41 @@ boost::asio::awaitable<void> HttpServer::AcceptLoop(std::shared_ptr<Shared> shar
     }
     if (shared->connections >= kMaxConnections) continue;  // the socket closes by itself
     ++shared->connections;
-    Origin origin;
     if constexpr (kAdmin) {
-      origin = {true, true, PeerUser(socket.native_handle())};
+      Origin origin{true, true, PeerUser(socket.native_handle())};
+      Spawn(shared->executor,
+            Serve(shared, beast::basic_stream<Unix>(std::move(socket)), std::move(origin)),
+            "an HTTP connection failed");
     } else {
-      origin.loopback = socket.remote_endpoint(error).address().is_loopback();
+      ServeTcp(std::move(socket));
     }
-    beast::basic_stream<Protocol> stream(std::move(socket));
-    Spawn(shared->executor, Serve(shared, std::move(stream), std::move(origin)),
-          "an HTTP connection failed");
   }
+}
+
+void HttpServer::ServeTcp(tcp::socket socket) {
+  boost::system::error_code error;
+  Origin origin;
+  origin.loopback = socket.remote_endpoint(error).address().is_loopback();
+  beast::basic_stream<tcp> stream(std::move(socket));
+  Spawn(shared_->executor,
+        shared_->tls == nullptr ? Serve(shared_, std::move(stream), std::move(origin))
+                                : ServeTls(shared_, shared_->tls, std::move(stream), origin),
+        "an HTTP connection failed");
+}
+
+absl::Status HttpServer::SetTls(const std::string& certificate_pem, const std::string& key_pem) {
+  auto context = std::make_shared<ssl::context>(ssl::context::tls_server);
+  boost::system::error_code error;
+  context->set_options(
+      ssl::context::default_workarounds | ssl::context::no_tlsv1 | ssl::context::no_tlsv1_1, error);
+  if (!error) context->use_certificate_chain(boost::asio::buffer(certificate_pem), error);
+  if (!error) context->use_private_key(boost::asio::buffer(key_pem), ssl::context::pem, error);
+  if (error) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("TLS for HTTP: certificate and key do not fit: ", error.message()));
+  }
+  shared_->tls = std::move(context);
+  return absl::OkStatus();
 }
 
 absl::Status HttpServer::ListenTcp(const std::string& address) {

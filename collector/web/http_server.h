@@ -54,8 +54,10 @@ class HttpServer {
   HttpServer(boost::asio::any_io_executor executor, BlockingPool& pool, HttpHandler handler);
   ~HttpServer();
 
-  // "ip:port"; port 0 takes a free one.
+  // "ip:port"; port 0 takes a free one. Plain HTTP unless SetTls was called before.
   absl::Status ListenTcp(const std::string& address);
+  // Certificate chain and key (PEM) for TLS on TCP. Again later: for connections from then on.
+  absl::Status SetTls(const std::string& certificate_pem, const std::string& key_pem);
   // Replaces a stale socket file; `mode` as for chmod, `group` gets it if it exists.
   absl::Status ListenUnix(const std::string& path, int mode, const std::string& group);
   uint16_t port() const { return port_; }
@@ -63,6 +65,7 @@ class HttpServer {
 
  private:
   struct Shared;
+  void ServeTcp(boost::asio::ip::tcp::socket socket);
   template <typename Protocol>
   boost::asio::awaitable<void> AcceptLoop(std::shared_ptr<Shared> shared,
                                           typename Protocol::acceptor& acceptor);

@@ -64,9 +64,16 @@ TEST(CollectorConfig, TellsEveryFaultAtOnce) {
                        "trust_domain: Not A Domain\n"),
               testing::UnorderedElementsAre(
                   HasSubstr("`state`"), HasSubstr("collector.yaml:1:7: `grpc`: expected ip:port"),
-                  HasSubstr("only loopback addresses are allowed"),
+                  HasSubstr("beyond loopback TLS is needed"),
                   HasSubstr("unknown key `anonymus` (did you mean `anonymous`?)"),
                   HasSubstr("`trust_domain`")));
+}
+
+TEST(CollectorConfig, ListensElsewhereWithTlsOnly) {
+  EXPECT_THAT(FaultsOf("state: /s\nhttp: {listen: '0.0.0.0:9860', certificate: /c, key: /k}\n"),
+              testing::IsEmpty());
+  EXPECT_THAT(FaultsOf("state: /s\nhttp: {listen: '0.0.0.0:9860', certificate: /c}\n"),
+              testing::ElementsAre(HasSubstr("belong together")));
 }
 
 TEST(CollectorConfig, TakesOnlyIpAndPort) {

@@ -14,6 +14,7 @@
 #include "collector/web/http_server.h"
 #include "tests/support/http_client.h"
 #include "tests/support/temp_dir.h"
+#include "tests/support/test_ca.h"
 
 namespace oppetid::collector {
 
@@ -21,8 +22,13 @@ class HttpFixture : public testing::Test {
  protected:
   ~HttpFixture() override { Stop(); }
 
-  void Start(HttpHandler handler) {
+  // With `tls`, TCP speaks it; see SetTls.
+  void Start(HttpHandler handler, const TestCertificate* tls = nullptr) {
     server_ = std::make_unique<HttpServer>(io_.get_executor(), pool_, std::move(handler));
+    if (tls != nullptr) {
+      const absl::Status set = server_->SetTls(tls->certificate, tls->key);
+      ASSERT_TRUE(set.ok()) << set;
+    }
     const absl::Status tcp = server_->ListenTcp("127.0.0.1:0");
     ASSERT_TRUE(tcp.ok()) << tcp;
     const absl::Status admin = server_->ListenUnix(socket(), 0660, "no-such-group");
