@@ -162,6 +162,7 @@ void Core::DetectClockStep(Instant wall, Steady now) {
         check.confirmation.Reset();
         check.ask_at.reset();
       }
+      uplink_.SnapshotSoon();  // the collector must know of a clock that runs ahead
       save_open_at_ = now;
     }
   }

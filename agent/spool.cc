@@ -180,7 +180,7 @@ absl::Status Spool::StartSegment() {
   if (absl::IsResourceExhausted(status) && stats().bytes >= options_.segment_bytes) {
     // Others fill the disk. The newest facts are worth more than the oldest.
     const uint64_t enough = stats().bytes - options_.segment_bytes;
-    while (stats().bytes > enough) DropOldest();
+    while (stats().bytes > enough && !HasUnknownHole(segments_.front())) DropOldest();
     status = CreateSegment(name);
   }
   if (!status.ok()) return status;
@@ -197,6 +197,7 @@ absl::Status Spool::Append(const std::vector<v1::Fact>& facts, Instant now) {
   }
   Trim(now);
   MakeRoom();
+  if (needs_repair_) return absl::UnavailableError("a segment that must go is damaged");
   if (file_ == nullptr) {
     if (auto status = StartSegment(); !status.ok()) return status;
   }
@@ -252,16 +253,33 @@ void Spool::MakeRoom() {
     return stats().bytes - current + aside > limit || Epochs().size() >= kMaxEpochs;
   };
   const size_t stays = file_ == nullptr ? 0 : 1;
-  while (segments_.size() > stays && full()) DropOldest();
+  while (segments_.size() > stays && full() && !HasUnknownHole(segments_.front())) DropOldest();
+}
+
+// Whether something is missing that nobody has made a gap of; then Repair must do so first.
+bool Spool::HasUnknownHole(const Segment& segment) {
+  uint64_t expected = std::max(segment.first, AckedOf(segment.epoch) + 1);
+  const auto known_until = [&](uint64_t sequence) {
+    for (; expected < sequence; ++expected) {
+      if (!known_holes_.contains({segment.epoch, expected})) needs_repair_ = true;
+    }
+  };
+  const auto facts = ReadFacts(segment);
+  if (facts.ok()) {
+    for (const auto& [sequence, fact] : *facts) {
+      known_until(sequence);
+      expected = std::max(expected, sequence + 1);
+    }
+  }
+  known_until(segment.next);
+  return needs_repair_;
 }
 
 void Spool::DropOldest() {
   const Segment& oldest = segments_.front();
   const uint64_t acked = AckedOf(oldest.epoch);
   const auto facts = ReadFacts(oldest);
-  if (!facts.ok()) {
-    LogError("a spool segment that must go cannot be read", {{"segment", oldest.name}});
-  } else {
+  if (facts.ok()) {  // else its holes are known
     for (const auto& [sequence, fact] : *facts) {
       if (sequence > acked) NoteLost(fact);
     }

@@ -130,6 +130,7 @@ class Spool {
   // Makes room by dropping the oldest segments; notes in `lost_` what was not acked.
   void MakeRoom();
   void DropOldest();
+  bool HasUnknownHole(const Segment& segment);
   std::vector<v1::Fact> Gaps() const;
   void GapsStored();
   void RemoveSegment(size_t index);

@@ -183,6 +183,7 @@ void Spool::PassOver(const Segment& segment, Holes* holes) {
     for (const auto& [sequence, fact] : *facts) {
       miss_until(sequence);
       expected = sequence + 1;
+      Remember(fact);
       if (fact.has_run()) {
         holes->Run(fact.run().check(), FromUnixMillis(fact.run().since_ms()),
                    FromUnixMillis(fact.run().last_ms()));
@@ -195,6 +196,9 @@ void Spool::PassOver(const Segment& segment, Holes* holes) {
 void Spool::Repair(const std::vector<v1::Fact>& newest, bool hole_before,
                    const std::vector<std::string>& checks, Instant now) {
   needs_repair_ = false;
+  // A backup run that cannot be read any more is heard again when it is told again.
+  backups_.clear();
+  backup_order_.clear();
   Holes holes;
   auto unreadable = unreadable_.begin();
   for (const Segment& segment : segments_) {

@@ -204,7 +204,9 @@ void AgentActor::Answered(agent::Attempt attempt, uint64_t steps) {
                 call_ + 1, offset_ - world_.collector->offset > kBelieved);
     for (const agent::BackupRun& run : attempt.answer.backup_runs) {
       const auto key = std::tuple(run.job, run.restore_test ? 2 : 1, ToUnixMillis(run.start));
-      log.backups.emplace(key, TruthBackup{ToUnixMillis(run.end), run.success, call_ + 1, true});
+      log.backups.emplace(key, TruthBackup{ToUnixMillis(run.end), run.success, call_ + 1,
+                                           offset_ - world_.collector->offset <= kBelieved &&
+                                               !world_.plan.small_spool && !world_.plan.damage});
     }
   }
   Call([&](agent::Core& core) { core.OnAttempt(std::move(attempt), Wall(), Now()); });

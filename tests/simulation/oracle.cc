@@ -133,6 +133,8 @@ class CheckJudge {
     std::string allowed;
     for (size_t i = begun; i > 0; --i) {
       const TruthRun& run = runs_[i - 1];
+      // What a gap has cut never comes back.
+      if (believed.state == State::kUnknown && run.since < LastGap(at)) return;
       const bool must = !run.ahead && run.must() >= run.since;
       const State full = at < run.to() ? run.state : State::kUnknown;
       const State least = must && at < run.must() + run.valid_for ? run.state : State::kUnknown;
@@ -151,6 +153,16 @@ class CheckJudge {
                         " before anything was measured;", allowed),
            at);
     }
+  }
+
+  // The start of the newest gap that had begun by then; 0 if none had.
+  int64_t LastGap(int64_t at) const {
+    int64_t last = 0;
+    if (pieces_ == nullptr || !world_.plan.MayLose()) return last;
+    for (const auto& [key, parts] : *pieces_) {
+      if (key.second == LedgerImage::kGap && key.first <= at) last = std::max(last, key.first);
+    }
+    return last;
   }
 
   void Fail(const std::string& what, int64_t at) {
