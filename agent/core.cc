@@ -15,6 +15,8 @@ constexpr Millis kRecheckAfter{1'000};
 constexpr Millis kClockStep{1'000};
 // Closed runs held in memory while the disk refuses them: a day of a restless host.
 constexpr size_t kMaxUnspooled = 10'000;
+// Facts in one write: far less than a segment, whose room was set aside.
+constexpr size_t kAppendAtOnce = 1'000;
 // A disk that refused is asked again after this long, not at every attempt of every check.
 constexpr Millis kSpoolAgainAfter{1'000};
 const char kOpenRunsFile[] = "open-runs";
@@ -206,7 +208,12 @@ void Core::SpoolClosed(Instant wall, Steady now) {
   if (now < spool_again_at_) return;
   if (spool_->needs_repair()) Repair(wall, /*hole_before=*/false);
   if (unspooled_.empty() && !spool_->gaps_wait()) return;
-  const auto status = spool_->Append({unspooled_.begin(), unspooled_.end()}, wall);
+  absl::Status status;
+  do {
+    const auto some = static_cast<std::ptrdiff_t>(std::min(unspooled_.size(), kAppendAtOnce));
+    status = spool_->Append({unspooled_.begin(), unspooled_.begin() + some}, wall);
+    if (status.ok()) unspooled_.erase(unspooled_.begin(), unspooled_.begin() + some);
+  } while (status.ok() && !unspooled_.empty());
   if (!status.ok()) {
     if (!disk_failing_) {
       LogError("cannot write to the spool; facts stay in memory until it can be written again",
@@ -220,7 +227,6 @@ void Core::SpoolClosed(Instant wall, Steady now) {
     LogInfo("the spool can be written again", {{"facts_lost", facts_lost_}});
     disk_failing_ = false;
   }
-  unspooled_.clear();
 }
 
 void Core::SaveOpenRuns(Steady now) {

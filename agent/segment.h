@@ -13,6 +13,9 @@
 
 namespace oppetid::agent {
 
+// What a record takes beside its payload.
+inline constexpr size_t kRecordHeaderBytes = 4 + 4 + 4 + 8;
+
 // CRC-32C (Castagnoli), as in iSCSI.
 uint32_t Crc32c(std::string_view bytes);
 

@@ -50,6 +50,13 @@ v1::Fact GapFact(const LostTime& lost, const char* reason) {
   return fact;
 }
 
+// How much these take in a segment, so that a batch does not outgrow the room set aside.
+uint64_t RecordBytes(const std::vector<v1::Fact>& facts) {
+  uint64_t bytes = 0;
+  for (const v1::Fact& fact : facts) bytes += kRecordHeaderBytes + fact.ByteSizeLong();
+  return bytes;
+}
+
 }  // namespace
 
 std::pair<Instant, Instant> FactRange(const v1::Fact& fact) {
@@ -191,7 +198,7 @@ absl::Status Spool::StartSegment() {
 
 absl::Status Spool::Append(const std::vector<v1::Fact>& facts, Instant now) {
   if (facts.empty() && !gaps_wait()) return absl::OkStatus();
-  if (file_ != nullptr && segments_.back().bytes >= options_.segment_bytes) {
+  if (file_ != nullptr && segments_.back().bytes + RecordBytes(facts) > options_.segment_bytes) {
     file_.reset();
     Settle(segments_.back().name);
   }

@@ -100,7 +100,6 @@ void AgentState::TakeClock(int64_t theirs_ms, Instant now, Batch* batch) {
     clock_ahead_since_.reset();
     return;
   }
-  counters_.Reject("clock_ahead", host_);
   if (!clock_ahead_since_) clock_ahead_since_ = now;
   // Nobody knows what was while this lasts. The gap holds until the next frame should have come, so
   // that it grows in place.
@@ -123,7 +122,10 @@ std::optional<bool> AgentState::Up(Steady now, Steady started) const {
 
 void AgentState::OnSnapshot(const v1::Snapshot& snapshot, Instant now, Batch* batch) {
   TakeClock(snapshot.now_ms(), now, batch);
-  if (clock_ahead()) return;
+  if (clock_ahead()) {
+    counters_.Reject("clock_ahead", host_);
+    return;
+  }
   snapshot_seen_ = true;
   spool_facts_ = snapshot.spool().facts();
   spool_bytes_ = snapshot.spool().bytes();

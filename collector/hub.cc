@@ -66,13 +66,16 @@ void Hub::Refuse(SessionId id, Reason reason, std::string_view detail) {
   OnClosed(id);
 }
 
-bool Hub::Full() const {
-  return next_batch_->runs.size() + next_batch_->gaps.size() + next_batch_->backups.size() >
-         kMaxWaiting;
+size_t Hub::Waiting() const {
+  return next_batch_->runs.size() + next_batch_->gaps.size() + next_batch_->backups.size();
 }
+
+bool Hub::Full() const { return Waiting() > kMaxWaiting; }
 
 Reason Hub::HoldBack(const AgentState& agent) const {
   if (!writable_.ok()) return "ledger_not_writable";
+  // Long before streams must end for what their Snapshots bring.
+  if (Waiting() > kMaxWaiting / 2) return "ledger_busy";
   if (agent.clock_ahead()) return "clock_ahead";
   if (clock_.Now() + limits::kClockAhead < newest_record_) return "own_clock_behind";
   return kAccepted;
@@ -178,6 +181,7 @@ void Hub::OnSnapshot(Session& session, const v1::Snapshot& snapshot) {
 }
 
 void Hub::OnFacts(SessionId id, Session& session, const v1::Facts& facts) {
+  if (session.held) return;  // what follows cannot be taken before it
   if (const Reason reason = HoldBack(*session.agent); reason != kAccepted) {
     // Neither applied nor acked, so nothing is lost: the agent keeps them.
     counters_.Reject(reason, session.agent->host());

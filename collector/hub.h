@@ -105,6 +105,8 @@ class Hub {
   void OnSnapshot(Session& session, const v1::Snapshot& snapshot);
   void OnFacts(SessionId id, Session& session, const v1::Facts& facts);
   bool MayTakeOver(const std::string& host, uint64_t epoch);
+  // Facts that wait for the next commit.
+  size_t Waiting() const;
   // Whether as much waits for the ledger as memory may hold.
   bool Full() const;
   // Why nothing of the agent can be stored now, whatever it says; kAccepted if there is no reason.

@@ -101,6 +101,9 @@ void CollectorActor::Accept(const std::shared_ptr<Stream>& stream) {
 void CollectorActor::OnFrame(const std::shared_ptr<Stream>& stream, const v1::AgentFrame& frame) {
   if (stream->session == 0 || stream->collector_life != life_) return;
   if (frame.has_hello()) stream->hello = frame.hello();
+  const int64_t now = world_.scheduler.now();
+  if (frame.has_snapshot() && stream->first_snapshot < 0) stream->first_snapshot = now;
+  if (frame.has_facts() && stream->first_facts < 0) stream->first_facts = now;
   ++world_.stats.frames;
   Call([&](collector::Hub& hub) { hub.OnFrame(stream->session, frame); });
 }

@@ -133,8 +133,7 @@ class CheckJudge {
     std::string allowed;
     for (size_t i = begun; i > 0; --i) {
       const TruthRun& run = runs_[i - 1];
-      // What a gap has cut never comes back.
-      if (believed.state == State::kUnknown && run.since < LastGap(at)) return;
+      if (believed.state == State::kUnknown && GapExplains(run, at)) return;
       const bool must = !run.ahead && run.must() >= run.since;
       const State full = at < run.to() ? run.state : State::kUnknown;
       const State least = must && at < run.must() + run.valid_for ? run.state : State::kUnknown;
@@ -155,14 +154,15 @@ class CheckJudge {
     }
   }
 
-  // The start of the newest gap that had begun by then; 0 if none had.
-  int64_t LastGap(int64_t at) const {
-    int64_t last = 0;
-    if (pieces_ == nullptr || !world_.plan.MayLose()) return last;
-    for (const auto& [key, parts] : *pieces_) {
-      if (key.second == LedgerImage::kGap && key.first <= at) last = std::max(last, key.first);
-    }
-    return last;
+  // Whether a gap says why the run is not believed then: it speaks of that very time, or it began
+  // after the run, and what it has cut never comes back.
+  bool GapExplains(const TruthRun& run, int64_t at) const {
+    if (pieces_ == nullptr || !world_.plan.MayLose()) return false;
+    return std::any_of(pieces_->begin(), pieces_->end(), [&](const auto& stored) {
+      const auto& [key, parts] = stored;
+      return key.second == LedgerImage::kGap && key.first <= at &&
+             (at < parts.back().to || run.since < key.first);
+    });
   }
 
   void Fail(const std::string& what, int64_t at) {

@@ -9,7 +9,6 @@
 namespace oppetid::simulation {
 namespace {
 
-constexpr size_t kAgents = 5;
 constexpr int64_t kSettleMs = 150'000;         // measuring goes on after the last fault
 constexpr int64_t kDrainWithinMs = 1'800'000;  // twice refused for a duplicate identity, and more
 // An agent writes its open runs each interval, give or take an attempt.
@@ -66,9 +65,9 @@ void Stats::Add(const Stats& other) {
   backups += other.backups;
 }
 
-World::World(Plan p, bool trace) : plan(p), dice(p.seed), trace_(trace) {
+World::World(Plan p, bool trace, size_t count) : plan(p), dice(p.seed), trace_(trace) {
   collector = std::make_unique<CollectorActor>(*this);
-  for (size_t i = 0; i < kAgents; ++i) agents.push_back(std::make_unique<AgentActor>(*this, i));
+  for (size_t i = 0; i < count; ++i) agents.push_back(std::make_unique<AgentActor>(*this, i));
 }
 
 void World::Fail(const std::string& what) {
@@ -151,11 +150,15 @@ void World::CutAll() {
   }
 }
 
-void World::Run() {
+void World::Start() {
   collector->Start();
   for (const auto& agent : agents) {
     scheduler.In(dice.Between(0, 5'000), [&agent] { agent->Start(); });
   }
+}
+
+void World::Run() {
+  Start();
   Faults faults(*this);
   faults.Plan();
   scheduler.Run(kHourMs);
@@ -191,9 +194,10 @@ std::shared_ptr<LedgerImage> World::SendAllAgain(uint64_t seed) {
   dice = Dice(seed);
   collector->Die();
   collector->Replace(collector->NewImage());
-  collector->Start();
-  // By now nothing that a clock ahead has brought is from the future any more.
+  // By then nothing that a clock ahead has brought is from the future any more.
   scheduler.Run(scheduler.now() + 1'800'000);
+  collector->Start();
+  scheduler.Run(scheduler.now() + 60'000);
   if (!Drain()) Fail("it does not come to rest on another ledger");
   return collector->image();
 }

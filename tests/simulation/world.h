@@ -57,15 +57,18 @@ struct Stream {
   uint64_t collector_life = 0;
   collector::Hub::SessionId session = 0;  // 0 before it is open there
   bool agent_listens = true;
-  bool cut = false;                    // nothing arrives any more
-  int64_t up_free = 0, down_free = 0;  // frames keep their order
+  bool cut = false;                               // nothing arrives any more
+  int64_t up_free = 0, down_free = 0;             // frames keep their order
+  int64_t first_snapshot = -1, first_facts = -1;  // when the collector got them
   v1::Hello hello;
 };
 
 class World {
  public:
-  World(Plan plan, bool trace);
+  World(Plan plan, bool trace, size_t agents = 5);
 
+  // Starts everything, without faults; for tests that drive a world themselves.
+  void Start();
   // The hour, the healing, the quiet; afterwards the oracle may look.
   void Run();
   // Everything that agents still keep goes to a ledger that knows nothing; returns its image.

@@ -44,7 +44,7 @@ std::vector<std::string> FakeDisk::Names() const {
 
 absl::StatusOr<std::string> FakeDisk::Read(const std::string& name) {
   const auto found = files_.find(name);
-  if (fail_read || found == files_.end()) return Error("read", name);
+  if (fail_read || name == unreadable || found == files_.end()) return Error("read", name);
   return found->second.bytes;
 }
 

@@ -38,6 +38,7 @@ class FakeDisk : public Disk {
   bool fail_replace = false;
   bool fail_remove = false;
   bool fail_read = false;
+  std::string unreadable;  // this file alone
   // A full disk: writes that would take more than this many bytes in all fail halfway.
   uint64_t capacity = std::numeric_limits<uint64_t>::max();
 
