@@ -15,6 +15,8 @@ constexpr Millis kRecheckAfter{1'000};
 constexpr Millis kClockStep{1'000};
 // Closed runs held in memory while the disk refuses them: a day of a restless host.
 constexpr size_t kMaxUnspooled = 10'000;
+// Facts in one write: far less than a segment, whose room was set aside.
+constexpr size_t kAppendAtOnce = 1'000;
 // A disk that refused is asked again after this long, not at every attempt of every check.
 constexpr Millis kSpoolAgainAfter{1'000};
 const char kOpenRunsFile[] = "open-runs";
@@ -64,7 +66,12 @@ absl::Status Core::CloseLeftOver(Instant wall, Steady now) {
     return absl::OkStatus();
   }
   const auto bytes = disk_.Read(kOpenRunsFile);
-  if (!bytes.ok()) return bytes.status();
+  if (!bytes.ok()) {
+    LogError("the record of open runs cannot be read",
+             {{"error", std::string(bytes.status().message())}});
+    Repair(wall, /*hole_before=*/true);
+    return absl::OkStatus();
+  }
   const SegmentContent content = ReadSegment(*bytes);
   for (const Record& record : content.records) {
     v1::Fact fact;
@@ -76,10 +83,23 @@ absl::Status Core::CloseLeftOver(Instant wall, Steady now) {
     fact.mutable_run()->set_reason(configured ? v1::END_REASON_RESTART : v1::END_REASON_REMOVED);
     unspooled_.push_back(std::move(fact));
   }
-  if (content.damaged) LogWarning("the record of open runs is damaged; what can be read is kept");
+  if (content.damaged) {
+    LogWarning("the record of open runs is damaged; what can be read is kept");
+    Repair(wall, /*hole_before=*/true);
+  }
   // A disk that is full is no reason not to measure. The record stays until these are in the spool.
   SpoolClosed(wall, now);
   return absl::OkStatus();
+}
+
+void Core::Repair(Instant wall, bool hole_before) {
+  std::vector<v1::Fact> newest(unspooled_.begin(), unspooled_.end());
+  for (const auto& [check, run] : runs_.open()) {
+    newest.push_back(ToFact({check, run, EndReason::kRestart}));
+  }
+  std::vector<std::string> names;
+  for (const CheckSpec& check : options_.checks) names.push_back(check.name);
+  spool_->Repair(newest, hole_before, names, wall);
 }
 
 std::vector<size_t> Core::Tick(Instant wall, Steady now) {
@@ -110,9 +130,11 @@ void Core::OnAttempt(Attempt attempt, Instant wall, Steady now) {
     check.ask_at = now;  // its start was read from a clock that has been set since
     return;
   }
+  for (const BackupRun& run : attempt.answer.backup_runs) KeepBackup(run);
   const auto observation = check.confirmation.Take(attempt.answer.state, attempt.started);
   if (!observation) {
     check.ask_at = now + kRecheckAfter;
+    Persist(wall, now);
     return;
   }
   const auto before = runs_.open().find(spec.name);
@@ -142,6 +164,7 @@ void Core::DetectClockStep(Instant wall, Steady now) {
         check.confirmation.Reset();
         check.ask_at.reset();
       }
+      uplink_.SnapshotSoon();  // the collector must know of a clock that runs ahead
       save_open_at_ = now;
     }
   }
@@ -153,17 +176,44 @@ void Core::Persist(Instant wall, Steady now) {
   if (now >= save_open_at_) SaveOpenRuns(now);
 }
 
-void Core::SpoolClosed(Instant wall, Steady now) {
-  for (const ClosedRun& closed : runs_.TakeClosed()) {
-    if (unspooled_.size() >= kMaxUnspooled) {
-      spool_->NoteLost(unspooled_.front());
-      unspooled_.pop_front();
-      ++facts_lost_;
-    }
-    unspooled_.push_back(ToFact(closed));
+void Core::Keep(v1::Fact fact) {
+  if (unspooled_.size() >= kMaxUnspooled) {
+    spool_->NoteLost(unspooled_.front());
+    unspooled_.pop_front();
+    ++facts_lost_;
   }
-  if (unspooled_.empty() || now < spool_again_at_) return;
-  const auto status = spool_->Append({unspooled_.begin(), unspooled_.end()}, wall);
+  unspooled_.push_back(std::move(fact));
+}
+
+// A sensor tells the newest runs with every answer; each becomes a fact once.
+void Core::KeepBackup(const BackupRun& told) {
+  v1::Fact fact;
+  v1::BackupRun* run = fact.mutable_backup();
+  run->set_job(told.job);
+  run->set_kind(told.restore_test ? v1::BACKUP_KIND_RESTORE_TEST : v1::BACKUP_KIND_BACKUP);
+  run->set_start_ms(ToUnixMillis(told.start));
+  run->set_end_ms(ToUnixMillis(told.end));
+  run->set_success(told.success);
+  run->set_bytes(told.bytes);
+  run->set_files(told.files);
+  const bool waits = std::any_of(unspooled_.begin(), unspooled_.end(), [&](const v1::Fact& other) {
+    return other.has_backup() && other.backup().job() == run->job() &&
+           other.backup().kind() == run->kind() && other.backup().start_ms() == run->start_ms();
+  });
+  if (!waits && !spool_->Knows(*run)) Keep(std::move(fact));
+}
+
+void Core::SpoolClosed(Instant wall, Steady now) {
+  for (const ClosedRun& closed : runs_.TakeClosed()) Keep(ToFact(closed));
+  if (now < spool_again_at_) return;
+  if (spool_->needs_repair()) Repair(wall, /*hole_before=*/false);
+  if (unspooled_.empty() && !spool_->gaps_wait()) return;
+  absl::Status status;
+  do {
+    const auto some = static_cast<std::ptrdiff_t>(std::min(unspooled_.size(), kAppendAtOnce));
+    status = spool_->Append({unspooled_.begin(), unspooled_.begin() + some}, wall);
+    if (status.ok()) unspooled_.erase(unspooled_.begin(), unspooled_.begin() + some);
+  } while (status.ok() && !unspooled_.empty());
   if (!status.ok()) {
     if (!disk_failing_) {
       LogError("cannot write to the spool; facts stay in memory until it can be written again",
@@ -177,11 +227,11 @@ void Core::SpoolClosed(Instant wall, Steady now) {
     LogInfo("the spool can be written again", {{"facts_lost", facts_lost_}});
     disk_failing_ = false;
   }
-  unspooled_.clear();
 }
 
 void Core::SaveOpenRuns(Steady now) {
   save_open_at_ = now + options_.interval;
+  spool_->SaveAcked();
   // The record on disk may be all that is durable of runs whose end is not in the spool yet.
   if (!unspooled_.empty()) return;
   std::string bytes;

@@ -73,7 +73,10 @@ class Core : public FrameSource {
   void Stop(Instant wall);
 
   Uplink& uplink() { return uplink_; }
+  const Uplink& uplink() const { return uplink_; }
   const Spool& spool() const { return *spool_; }
+  // Facts that wait for the disk.
+  size_t unspooled() const { return unspooled_.size(); }
 
   void FillHello(v1::Hello* hello) override;
   void StartStream(const v1::Limits& limits) override;
@@ -97,6 +100,10 @@ class Core : public FrameSource {
   // Moves closed runs to the spool and open ones to their record.
   void Persist(Instant wall, Steady now);
   void SaveOpenRuns(Steady now);
+  void Keep(v1::Fact fact);
+  void KeepBackup(const BackupRun& run);
+  // Tells the spool what is known beside it, so that damage becomes gaps.
+  void Repair(Instant wall, bool hole_before);
   void SpoolClosed(Instant wall, Steady now);
 
   CoreOptions options_;

@@ -8,7 +8,6 @@ namespace oppetid::agent {
 namespace {
 
 constexpr std::string_view kMagic = "OPR1";
-constexpr size_t kHeaderBytes = 4 + 4 + 4 + 8;
 constexpr uint32_t kMaxPayloadBytes = 65'536;  // a Fact is under 1 kB; more is damage
 
 constexpr std::array<uint32_t, 256> MakeTable() {
@@ -37,12 +36,22 @@ uint64_t GetLittle(std::string_view bytes, size_t at, int count) {
 
 // The whole record at `at`, if one stands there undamaged.
 std::optional<Record> RecordAt(std::string_view bytes, size_t at) {
-  if (bytes.size() - at < kHeaderBytes || bytes.substr(at, 4) != kMagic) return std::nullopt;
+  if (bytes.size() - at < kRecordHeaderBytes || bytes.substr(at, 4) != kMagic) return std::nullopt;
   const auto length = static_cast<uint32_t>(GetLittle(bytes, at + 4, 4));
-  if (length > kMaxPayloadBytes || bytes.size() - at - kHeaderBytes < length) return std::nullopt;
+  if (length > kMaxPayloadBytes || bytes.size() - at - kRecordHeaderBytes < length)
+    return std::nullopt;
   const auto crc = static_cast<uint32_t>(GetLittle(bytes, at + 8, 4));
   if (Crc32c(bytes.substr(at + 12, 8 + length)) != crc) return std::nullopt;
-  return Record{GetLittle(bytes, at + 12, 8), bytes.substr(at + kHeaderBytes, length)};
+  return Record{GetLittle(bytes, at + 12, 8), bytes.substr(at + kRecordHeaderBytes, length)};
+}
+
+// Whether `rest` is no more than the beginning of a record, or room that was never written.
+bool IsUnfinished(std::string_view rest) {
+  if (rest.find_first_not_of('\0') == std::string_view::npos) return true;
+  if (rest.size() < kRecordHeaderBytes) return kMagic.starts_with(rest.substr(0, 4));
+  if (rest.substr(0, 4) != kMagic) return false;
+  const auto length = static_cast<uint32_t>(GetLittle(rest, 4, 4));
+  return length <= kMaxPayloadBytes && length > rest.size() - kRecordHeaderBytes;
 }
 
 }  // namespace
@@ -65,14 +74,16 @@ void AppendRecord(uint64_t sequence, std::string_view payload, std::string* out)
 
 SegmentContent ReadSegment(std::string_view bytes) {
   SegmentContent content;
-  size_t at = 0;
+  size_t at = 0, good_until = 0;
   while (at < bytes.size()) {
     const auto record = RecordAt(bytes, at);
     const bool rising =
         record && (content.records.empty() || record->sequence > content.records.back().sequence);
     if (rising) {
+      content.bad_start = content.bad_start || (content.records.empty() && at > 0);
       content.records.push_back(*record);
-      at += kHeaderBytes + record->payload.size();
+      at += kRecordHeaderBytes + record->payload.size();
+      good_until = at;
       continue;
     }
     content.damaged = true;
@@ -80,6 +91,7 @@ SegmentContent ReadSegment(std::string_view bytes) {
     if (next == std::string_view::npos) break;
     at = next;
   }
+  content.bad_end = good_until < bytes.size() && !IsUnfinished(bytes.substr(good_until));
   return content;
 }
 

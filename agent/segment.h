@@ -13,6 +13,9 @@
 
 namespace oppetid::agent {
 
+// What a record takes beside its payload.
+inline constexpr size_t kRecordHeaderBytes = 4 + 4 + 4 + 8;
+
 // CRC-32C (Castagnoli), as in iSCSI.
 uint32_t Crc32c(std::string_view bytes);
 
@@ -26,7 +29,11 @@ struct Record {
 
 struct SegmentContent {
   std::vector<Record> records;  // in the order of the file; sequences strictly rising
-  bool damaged = false;         // something between or after them could not be read
+  bool damaged = false;         // something before, between or after them could not be read
+  bool bad_start = false;       // before the first of them
+  // After the last of them: a record that checks wrongly. What merely ends too early is a write
+  // that never was finished, of which nobody was told that it is durable.
+  bool bad_end = false;
 };
 
 // Reads whatever can be read of a segment; never fails. `bytes` must outlive the result.

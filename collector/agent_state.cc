@@ -3,25 +3,13 @@
 #include <algorithm>
 #include <set>
 
+#include "collector/run_rules.h"
 #include "common/limits.h"
 #include "common/log.h"
 #include "common/text.h"
 
 namespace oppetid::collector {
 namespace {
-
-bool IsState(v1::State state) { return state >= v1::STATE_OK && state <= v1::STATE_UNKNOWN; }
-State FromWire(v1::State state) { return static_cast<State>(static_cast<int>(state) - 1); }
-
-// What is wrong with a run's instants, or kAccepted. 1970 is an unset clock, not a measurement.
-Reason CheckRun(int64_t since_ms, int64_t last_ms, int64_t valid_for_ms, v1::State state,
-                Instant now) {
-  if (!IsState(state)) return "run_state";
-  if (since_ms <= 0 || last_ms < since_ms) return "run_instants";
-  if (valid_for_ms < 1 || valid_for_ms > limits::kMaxValidFor.count()) return "run_valid_for";
-  if (last_ms > ToUnixMillis(now + limits::kClockAhead)) return "from_the_future";
-  return kAccepted;
-}
 
 // The peer's clock minus ours. Any 64 bits may stand in a frame, so what is no instant from 1970 to
 // 9999 counts as the nearest one.
@@ -83,8 +71,7 @@ void AgentState::OnHello(const v1::Hello& hello, const Peer& peer, Instant now, 
   os_ = OneLine(hello.os());
   interval_ = Millis(hello.interval_ms());
   certificate_expires_ = peer.expires;
-  clock_offset_ms_ = ClockOffset(hello.now_ms(), now);
-  clock_ahead_ = clock_offset_ms_ > limits::kClockAhead.count();
+  snapshot_seen_ = false;
   std::vector<Check> checks;
   std::map<std::string, size_t> by_name;
   std::vector<std::string> names;
@@ -104,31 +91,22 @@ void AgentState::OnHello(const v1::Hello& hello, const Peer& peer, Instant now, 
   dictionary_ = std::make_unique<Dictionary>(municipality_, host_, std::move(names));
   connected_ = true;
   dirty_ = true;
+  TakeClock(hello.now_ms(), now, batch);
 }
 
-std::vector<v1::Watermark> AgentState::Watermarks(const v1::Hello& hello) {
-  const auto known = [](const std::map<uint64_t, uint64_t>& marks, uint64_t epoch) {
-    const auto found = marks.find(epoch);
-    return found == marks.end() ? 0 : found->second;
-  };
-  std::map<uint64_t, uint64_t> kept, told;
-  for (const v1::EpochRange& range : hello.epochs()) {
-    const uint64_t epoch = range.epoch();
-    // What nobody has any more cannot be waited for.
-    const uint64_t gone = range.first_sequence() - 1;
-    kept[epoch] = std::max({kept[epoch], known(watermarks_, epoch), gone});
-    // An agent forgets what it is told here, so that a commit still under way does not count.
-    told[epoch] = std::max({told[epoch], known(durable_, epoch), gone});
+void AgentState::TakeClock(int64_t theirs_ms, Instant now, Batch* batch) {
+  clock_offset_ms_ = ClockOffset(theirs_ms, now);
+  if (clock_offset_ms_ <= limits::kClockAhead.count()) {
+    clock_ahead_since_.reset();
+    return;
   }
-  std::vector<v1::Watermark> marks;
-  for (const auto& [epoch, sequence] : told) {
-    marks.emplace_back();
-    marks.back().set_epoch(epoch);
-    marks.back().set_last_sequence(sequence);
+  if (!clock_ahead_since_) clock_ahead_since_ = now;
+  // Nobody knows what was while this lasts. The gap holds until the next frame should have come, so
+  // that it grows in place.
+  for (const Check& check : checks_) {
+    batch->gaps.push_back(
+        {host_, check.name, *clock_ahead_since_, now + UpFor(), "the agent's clock was ahead"});
   }
-  // Epochs that the agent has dropped will never be sent again.
-  watermarks_ = std::move(kept);
-  return marks;
 }
 
 void AgentState::Seen(Instant now, Steady steady) {
@@ -143,12 +121,12 @@ std::optional<bool> AgentState::Up(Steady now, Steady started) const {
 }
 
 void AgentState::OnSnapshot(const v1::Snapshot& snapshot, Instant now, Batch* batch) {
-  clock_offset_ms_ = ClockOffset(snapshot.now_ms(), now);
-  clock_ahead_ = clock_offset_ms_ > limits::kClockAhead.count();
-  if (clock_ahead_) {
+  TakeClock(snapshot.now_ms(), now, batch);
+  if (clock_ahead()) {
     counters_.Reject("clock_ahead", host_);
     return;
   }
+  snapshot_seen_ = true;
   spool_facts_ = snapshot.spool().facts();
   spool_bytes_ = snapshot.spool().bytes();
   gap_ms_ = snapshot.spool().gap_ms();
@@ -189,6 +167,7 @@ void AgentState::OnSnapshot(const v1::Snapshot& snapshot, Instant now, Batch* ba
     counters_.Reject("our_label", host_, "", static_cast<double>(dropped_labels));
   }
   for (const v1::SampleSet& set : snapshot.samples()) ApplySamples(set, now);
+  EndLoss(now, batch);
 }
 
 void AgentState::ApplyRun(const v1::OpenRun& wire, Instant now, Batch* batch) {
@@ -253,126 +232,6 @@ void AgentState::ApplySamples(const v1::SampleSet& set, Instant now) {
   check.samples = std::move(block);
 }
 
-Reason AgentState::OnFacts(const v1::Facts& facts, Instant now, Batch* batch, uint32_t* refused) {
-  *refused = 0;
-  const auto count = static_cast<uint64_t>(facts.facts_size());
-  if (count == 0 || count > limits::kFactsPerFrame) return "facts_count";
-  const auto mark = watermarks_.find(facts.epoch());
-  if (mark == watermarks_.end()) return "unknown_epoch";
-  if (facts.first_sequence() == 0 || facts.first_sequence() > UINT64_MAX - count) return "sequence";
-  if (facts.first_sequence() > mark->second + 1) return "out_of_order";
-  for (uint64_t i = 0; i < count; ++i) {
-    if (facts.first_sequence() + i <= mark->second) {
-      counters_.duplicates.Increment();
-      continue;
-    }
-    const v1::Fact& fact = facts.facts(static_cast<int>(i));
-    const Reason reason = clock_ahead_ ? "clock_ahead" : ApplyFact(fact, now, batch);
-    if (reason != kAccepted) {
-      ++*refused;
-      counters_.Reject(reason, host_);
-      GapInstead(fact, reason, now, batch);
-    } else {
-      counters_.facts.Increment();
-    }
-    mark->second = facts.first_sequence() + i;
-  }
-  dirty_ = watermark_moved_ = true;
-  return kAccepted;
-}
-
-Reason AgentState::ApplyFact(const v1::Fact& fact, Instant now, Batch* batch) {
-  switch (fact.kind_case()) {
-    case v1::Fact::kRun: {
-      const v1::ClosedRun& run = fact.run();
-      if (!IsCheckName(run.check())) return "check_name";
-      const Reason reason =
-          CheckRun(run.since_ms(), run.last_ms(), run.valid_for_ms(), run.state(), now);
-      if (reason == kAccepted) ApplyClosed(run, now, batch);
-      return reason;
-    }
-    case v1::Fact::kGap: {
-      const v1::Gap& gap = fact.gap();
-      if (!IsCheckName(gap.check())) return "check_name";
-      if (gap.from_ms() <= 0 || gap.to_ms() <= gap.from_ms()) return "gap_instants";
-      // A gap may stand for a run that would have held on.
-      if (gap.from_ms() > ToUnixMillis(now + limits::kClockAhead) ||
-          gap.to_ms() > ToUnixMillis(now + limits::kClockAhead + limits::kMaxValidFor)) {
-        return "from_the_future";
-      }
-      batch->gaps.push_back({host_, gap.check(), FromUnixMillis(gap.from_ms()),
-                             FromUnixMillis(gap.to_ms()), OneLine(gap.reason())});
-      ++gaps_;
-      return kAccepted;
-    }
-    case v1::Fact::kBackup: {
-      const v1::BackupRun& run = fact.backup();
-      if (!IsCheckName(run.job())) return "check_name";
-      if (run.kind() != v1::BACKUP_KIND_BACKUP && run.kind() != v1::BACKUP_KIND_RESTORE_TEST) {
-        return "backup_kind";
-      }
-      if (run.start_ms() <= 0 || run.end_ms() < run.start_ms()) return "backup_instants";
-      if (run.end_ms() > ToUnixMillis(now + limits::kClockAhead)) return "from_the_future";
-      batch->backups.push_back({host_, run.job(), run.kind() == v1::BACKUP_KIND_RESTORE_TEST,
-                                FromUnixMillis(run.start_ms()), FromUnixMillis(run.end_ms()),
-                                run.success(), run.bytes(), run.files()});
-      return kAccepted;
-    }
-    case v1::Fact::kLost:
-      return kAccepted;  // its number only: the agent has told the gaps, if there are any
-    case v1::Fact::KIND_NOT_SET:
-      break;
-  }
-  return "unknown_kind";
-}
-
-void AgentState::ApplyClosed(const v1::ClosedRun& closed, Instant now, Batch* batch) {
-  RunWrite write{host_,
-                 closed.check(),
-                 FromWire(closed.state()),
-                 FromUnixMillis(closed.since_ms()),
-                 FromUnixMillis(closed.last_ms() + closed.valid_for_ms()),
-                 false};
-  const auto found = checks_by_name_.find(closed.check());
-  Check* check = found == checks_by_name_.end() ? nullptr : &checks_[found->second];
-  if (check != nullptr && check->run && check->run->state == write.state &&
-      check->run->since == write.since) {
-    // Memory may know more of it than the ledger, and learnt it before it ran out.
-    WriteRun(*check, /*grow_in_place=*/true, batch);
-    write.grow_in_place = check->run->to() >= now;
-    check->run->last = std::max(check->run->last, FromUnixMillis(closed.last_ms()));
-    check->run->open = false;
-  } else if (check != nullptr && !check->run) {
-    CurrentRun run;
-    run.state = write.state;
-    run.since = write.since;
-    run.last = FromUnixMillis(closed.last_ms());
-    run.valid_for = Millis(closed.valid_for_ms());
-    run.open = false;
-    check->run = std::move(run);
-  }
-  batch->runs.push_back(std::move(write));
-}
-
-void AgentState::GapInstead(const v1::Fact& fact, Reason reason, Instant now, Batch* batch) {
-  int64_t from = 0, to = 0;
-  const std::string* check = nullptr;
-  if (fact.has_run()) {
-    check = &fact.run().check();
-    from = fact.run().since_ms();
-    to = fact.run().last_ms();
-  } else if (fact.has_gap()) {
-    check = &fact.gap().check();
-    from = fact.gap().from_ms();
-    to = fact.gap().to_ms();
-  }
-  to = std::min(to, ToUnixMillis(now));
-  if (check == nullptr || !IsCheckName(*check) || from <= 0 || to <= from) return;
-  batch->gaps.push_back(
-      {host_, *check, FromUnixMillis(from), FromUnixMillis(to), std::string("refused: ") + reason});
-  ++gaps_;
-}
-
 AgentRow AgentState::Row() const {
   AgentRow row;
   row.host = host_;
@@ -403,20 +262,20 @@ CheckView AgentState::ViewOf(const Check& check, Instant now) const {
   view.valid_until = run.to();
   view.duration_seconds = static_cast<double>(run.duration_us) / 1e6;
   view.unconfirmed_total = run.unconfirmed_total;
-  if (!clock_ahead_) {
+  if (!clock_ahead()) {
     view.run_state = run.state;
     view.run_since = run.since;
   }
-  if (now < run.to() && !clock_ahead_) {
+  if (now < run.to() && !clock_ahead()) {
     view.state = run.state;
     view.since = run.since;
     view.text = run.text;
   } else {
     // Nobody looks any more: unknown since it ran out, whatever was seen last.
     view.since = std::min(run.to(), now);
-    view.text = clock_ahead_ ? "the agent's clock is ahead; nothing of it is believed"
-                             : "no observation since " + FormatInstant(run.last) + "; it was " +
-                                   std::string(StateName(run.state));
+    view.text = clock_ahead() ? "the agent's clock is ahead; nothing of it is believed"
+                              : "no observation since " + FormatInstant(run.last) + "; it was " +
+                                    std::string(StateName(run.state));
   }
   return view;
 }

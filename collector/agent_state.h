@@ -32,7 +32,7 @@ class AgentState {
   // A new stream begins. Checks that are gone end here.
   void OnHello(const v1::Hello& hello, const Peer& peer, Instant now, Batch* batch);
   // The durable watermarks of the epochs that a Hello names. Facts that its spool no longer has are
-  // passed by.
+  // passed by; if a ledger had acked them and this one has them not, their time becomes a gap.
   std::vector<v1::Watermark> Watermarks(const v1::Hello& hello);
   // A commit has stored this row.
   void Stored(const AgentRow& row) { durable_ = row.watermarks; }
@@ -44,6 +44,8 @@ class AgentState {
 
   // A frame came, whatever its content.
   void Seen(Instant now, Steady steady);
+  // While its clock is further ahead than is believed, nothing of it is stored.
+  bool clock_ahead() const { return clock_ahead_since_.has_value(); }
   void set_connected(bool connected) { connected_ = connected; }
   void set_duplicate(bool duplicate) { duplicate_ = duplicate; }
 
@@ -84,6 +86,15 @@ class AgentState {
     std::shared_ptr<const SampleBlock> samples;
   };
 
+  void TakeClock(int64_t theirs_ms, Instant now, Batch* batch);
+  // Facts that were acked are gone (a ledger restored from a backup). The runs of a check follow
+  // each other and the oldest went first, so each check has lost at most the time between what the
+  // ledger knows and the first run of it that is still there.
+  void BeginLoss(const v1::Hello& hello);
+  // Such a first run: a gap before it, unless it is the very run the ledger knows.
+  void SurvivedLoss(const std::string& check, State state, Instant since, Batch* batch);
+  // Once everything that is still there has come, what remains has no such run.
+  void EndLoss(Instant now, Batch* batch);
   void ApplyRun(const v1::OpenRun& run, Instant now, Batch* batch);
   void ApplySamples(const v1::SampleSet& set, Instant now);
   void ApplyClosed(const v1::ClosedRun& closed, Instant now, Batch* batch);
@@ -109,7 +120,12 @@ class AgentState {
   uint64_t spool_facts_ = 0, spool_bytes_ = 0, gap_ms_ = 0, gaps_ = 0;
   bool connected_ = false;
   bool duplicate_ = false;
-  bool clock_ahead_ = false;
+  bool snapshot_seen_ = false;  // on this stream
+  std::optional<Instant> clock_ahead_since_;
+  // By check, what the ledger knew when facts were found to be lost; until it is known what is
+  // left.
+  std::map<std::string, CurrentRun> lost_;
+  std::map<uint64_t, uint64_t> lost_until_;  // by epoch, the last fact that is still to come
   bool dirty_ = false;
   bool watermark_moved_ = false;
 };

@@ -97,7 +97,8 @@ class Collector {
     const auto stored = (*reader)->Agents();
     if (!stored.ok()) return stored.status();
     ledger_thread_.emplace(*ledger_, io_.get_executor());
-    hub_.emplace(clock_, *ledger_thread_, counters_, ledger_->id(), *stored);
+    hub_.emplace(clock_, *ledger_thread_, counters_, ledger_->id(), *stored,
+                 ledger_->newest_record());
     acts_.emplace(*hub_, clock_);
     auto identities =
         Identities::Open(config_, *hub_, *acts_, counters_, clock_, io_.get_executor());

@@ -16,21 +16,24 @@ constexpr Millis kHelloWithin{10'000};
 constexpr Millis kTakeOverWindow{300'000};
 constexpr size_t kTakeOversAllowed = 3;
 constexpr Millis kRefusedFor{300'000};
-// Runs waiting for a ledger that cannot be written, 30 MB; beyond this streams end until it can.
-constexpr size_t kMaxWaitingRuns = 200'000;
+// Facts waiting for a ledger that cannot be written, 30 MB; beyond this streams end until it can.
+constexpr size_t kMaxWaiting = 200'000;
+// A commit that takes longer will not end: the ledger counts as not writable until it does.
+constexpr Millis kCommitWithin{30'000};
 // Acts of people and rounds of ticket sources that wait for the ledger.
 constexpr size_t kMaxTransactions = 64;
 
 }  // namespace
 
 Hub::Hub(const Clock& clock, LedgerWriter& writer, Counters& counters, std::string ledger_id,
-         const std::vector<AgentRow>& stored)
+         const std::vector<AgentRow>& stored, Instant newest_record)
     : clock_(clock),
       writer_(writer),
       counters_(counters),
       ledger_id_(std::move(ledger_id)),
       started_(clock.SteadyNow()),
-      next_rows_(started_ + kRowsEvery) {
+      next_rows_(started_ + kRowsEvery),
+      newest_record_(newest_record) {
   for (const AgentRow& row : stored) {
     agents_.emplace(row.host, std::make_unique<AgentState>(row, counters));
   }
@@ -63,7 +66,20 @@ void Hub::Refuse(SessionId id, Reason reason, std::string_view detail) {
   OnClosed(id);
 }
 
-bool Hub::Full() const { return !writable_.ok() && next_batch_->runs.size() > kMaxWaitingRuns; }
+size_t Hub::Waiting() const {
+  return next_batch_->runs.size() + next_batch_->gaps.size() + next_batch_->backups.size();
+}
+
+bool Hub::Full() const { return Waiting() > kMaxWaiting; }
+
+Reason Hub::HoldBack(const AgentState& agent) const {
+  if (!writable_.ok()) return "ledger_not_writable";
+  // Long before streams must end for what their Snapshots bring.
+  if (Waiting() > kMaxWaiting / 2) return "ledger_busy";
+  if (agent.clock_ahead()) return "clock_ahead";
+  if (clock_.Now() + limits::kClockAhead < newest_record_) return "own_clock_behind";
+  return kAccepted;
+}
 
 void Hub::OnFrame(SessionId id, const v1::AgentFrame& frame) {
   const auto found = sessions_.find(id);
@@ -82,7 +98,7 @@ void Hub::OnFrame(SessionId id, const v1::AgentFrame& frame) {
     OnHello(id, session, frame.hello());
   } else if (frame.has_snapshot()) {
     session.agent->Seen(clock_.Now(), clock_.SteadyNow());
-    session.agent->OnSnapshot(frame.snapshot(), clock_.Now(), next_batch_.get());
+    OnSnapshot(session, frame.snapshot());
   } else if (frame.has_facts()) {
     session.agent->Seen(clock_.Now(), clock_.SteadyNow());
     OnFacts(id, session, frame.facts());
@@ -164,10 +180,24 @@ bool Hub::MayTakeOver(const std::string& host, uint64_t epoch) {
   return false;
 }
 
+void Hub::OnSnapshot(Session& session, const v1::Snapshot& snapshot) {
+  if (clock_.Now() + limits::kClockAhead < newest_record_) {
+    counters_.Reject("own_clock_behind", session.agent->host());
+    return;
+  }
+  session.agent->OnSnapshot(snapshot, clock_.Now(), next_batch_.get());
+}
+
 void Hub::OnFacts(SessionId id, Session& session, const v1::Facts& facts) {
-  if (!writable_.ok()) {
-    // Not applied, not acked; the stream ends, so that the agent sends them again.
-    Refuse(id, "ledger_not_writable");
+  if (session.held) return;  // what follows cannot be taken before it
+  if (const Reason reason = HoldBack(*session.agent); reason != kAccepted) {
+    // Neither applied nor acked, so nothing is lost: the agent keeps them.
+    counters_.Reject(reason, session.agent->host());
+    session.held = true;
+    return;
+  }
+  if (session.unacked >= limits::kFramesUnacked) {
+    Refuse(id, "too_many_unacked");
     return;
   }
   PendingAck ack{id, facts.epoch(), 0, 0, clock_.SteadyNow()};
@@ -179,6 +209,7 @@ void Hub::OnFacts(SessionId id, Session& session, const v1::Facts& facts) {
   }
   ack.last_sequence = facts.first_sequence() + static_cast<uint64_t>(facts.facts_size()) - 1;
   next_acks_.push_back(ack);
+  ++session.unacked;
 }
 
 void Hub::Store(std::shared_ptr<const Batch> batch, std::function<void(absl::Status)> done) {
@@ -196,8 +227,11 @@ bool Hub::CommitTransaction() {
   Transaction next = std::move(transactions_.front());
   transactions_.pop_front();
   committing_ = true;
+  commit_started_ = clock_.SteadyNow();
   writer_.Commit(next.batch, clock_.Now(), [this, done = next.done](const absl::Status& status) {
     committing_ = false;
+    // The next commit of facts says whether the ledger can be written again.
+    if (std::exchange(hangs_, false)) flush_wanted_ = true;
     done(status);
     CommitNext();
   });
@@ -223,7 +257,8 @@ void Hub::CommitNext() {
   committing_ = true;
   facts_turn_ = false;
   commit_started_ = clock_.SteadyNow();
-  writer_.Commit(batch_, clock_.Now(), [this](const absl::Status& status) { OnCommitted(status); });
+  batch_at_ = clock_.Now();
+  writer_.Commit(batch_, batch_at_, [this](const absl::Status& status) { OnCommitted(status); });
 }
 
 void Hub::AddRows() {
@@ -236,7 +271,7 @@ void Hub::AddRows() {
 }
 
 void Hub::OnCommitted(const absl::Status& status) {
-  committing_ = false;
+  committing_ = hangs_ = false;
   const Steady now = clock_.SteadyNow();
   counters_.commit_seconds.Observe(std::chrono::duration<double>(now - commit_started_).count());
   if (!status.ok()) {
@@ -254,11 +289,13 @@ void Hub::OnCommitted(const absl::Status& status) {
   writable_ = absl::OkStatus();
   counters_.ledger_writable.Set(1);
   for (const AgentRow& row : batch_->agents) agents_.at(row.host)->Stored(row);
+  if (!batch_->empty()) newest_record_ = std::max(newest_record_, batch_at_);
   on_stored_(*batch_);
   batch_.reset();
   for (const PendingAck& pending : std::exchange(acks_, {})) {
     const auto session = sessions_.find(pending.session);
     if (session == sessions_.end()) continue;
+    --session->second.unacked;
     v1::CollectorFrame frame;
     frame.mutable_ack()->set_epoch(pending.epoch);
     frame.mutable_ack()->set_last_sequence(pending.last_sequence);
@@ -284,11 +321,32 @@ void Hub::Tick() {
     it = refused_until_.erase(it);
   }
   if (now >= next_rows_) flush_wanted_ = true;
+  NoticeHang(now);
+  ReleaseHeld();
   RefuseSilent(now);
   double series = 0;
   for (const auto& [host, agent] : agents_) series += static_cast<double>(agent->series());
   counters_.series.Set(series);
   CommitNext();
+}
+
+void Hub::ReleaseHeld() {
+  std::vector<SessionId> released;
+  for (const auto& [id, session] : sessions_) {
+    if (session.held && HoldBack(*session.agent) == kAccepted) released.push_back(id);
+  }
+  for (const SessionId id : released) {
+    sessions_.at(id).link->Close(absl::AbortedError("facts are taken in again"));
+    OnClosed(id);
+  }
+}
+
+void Hub::NoticeHang(Steady now) {
+  if (!committing_ || hangs_ || now - commit_started_ < kCommitWithin) return;
+  hangs_ = true;
+  writable_ = absl::DeadlineExceededError("a write of the ledger does not end");
+  counters_.ledger_writable.Set(0);
+  LogError("a write of the ledger does not end; no facts are taken in until it does");
 }
 
 // A stream that never says Hello costs memory and tells nothing.

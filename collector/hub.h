@@ -56,9 +56,10 @@ class Hub {
  public:
   using SessionId = uint64_t;
 
-  // `stored` is what the ledger knows of agents; their open runs count while they hold.
+  // `stored` is what the ledger knows of agents; their open runs count while they hold. While the
+  // clock is far behind `newest_record`, the newest in the ledger, nothing is taken in.
   Hub(const Clock& clock, LedgerWriter& writer, Counters& counters, std::string ledger_id,
-      const std::vector<AgentRow>& stored);
+      const std::vector<AgentRow>& stored, Instant newest_record = {});
 
   // Before the first stream; outlives the hub. Without one every authenticated peer is admitted.
   void set_gate(Gate* gate) { gate_ = gate; }
@@ -103,6 +104,8 @@ class Hub {
     std::shared_ptr<SessionLink> link;
     Steady opened;
     AgentState* agent = nullptr;  // after Hello
+    uint32_t unacked = 0;         // frames of facts
+    bool held = false;            // facts were left aside
   };
   struct PendingAck {
     SessionId session;
@@ -121,10 +124,18 @@ class Hub {
   };
 
   void OnHello(SessionId id, Session& session, const v1::Hello& hello);
+  void OnSnapshot(Session& session, const v1::Snapshot& snapshot);
   void OnFacts(SessionId id, Session& session, const v1::Facts& facts);
   bool MayTakeOver(const std::string& host, uint64_t epoch);
-  // Whether as much waits for a ledger that cannot be written as memory may hold.
+  // Facts that wait for the next commit.
+  size_t Waiting() const;
+  // Whether as much waits for the ledger as memory may hold.
   bool Full() const;
+  // Why nothing of the agent can be stored now, whatever it says; kAccepted if there is no reason.
+  Reason HoldBack(const AgentState& agent) const;
+  void NoticeHang(Steady now);
+  // Ends streams whose facts were held back for a reason that is gone, so that they come again.
+  void ReleaseHeld();
   void Refuse(SessionId id, Reason reason, std::string_view detail = "");
   void CommitNext();
   // Starts the oldest transaction that waits; false when there is none.
@@ -153,14 +164,17 @@ class Hub {
   bool flush_wanted_ = false;  // commit every row that lags, even if there is nothing else
   // Under way, or failed and to be tried again.
   std::shared_ptr<const Batch> batch_;
+  Instant batch_at_;
   std::vector<PendingAck> acks_;
   std::vector<std::function<void(absl::Status)>> flushes_;
   bool committing_ = false;
+  bool hangs_ = false;  // the commit under way takes longer than a disk may
   std::function<void(const Batch&)> on_stored_ = [](const Batch&) {};
   std::deque<Transaction> transactions_;
   bool facts_turn_ = true;  // facts and transactions take turns, so that neither starves
   Steady commit_started_{};
   Steady next_rows_;
+  Instant newest_record_;
   absl::Status writable_;
 };
 

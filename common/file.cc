@@ -152,11 +152,29 @@ absl::StatusOr<std::string> PosixDisk::Read(const std::string& name) {
   return ReadFile(directory_ + "/" + name, kMaxDiskFileBytes);
 }
 
-absl::StatusOr<std::unique_ptr<AppendFile>> PosixDisk::Create(const std::string& name) {
+absl::StatusOr<std::unique_ptr<AppendFile>> PosixDisk::Create(const std::string& name,
+                                                              uint64_t reserve) {
   const std::string path = directory_ + "/" + name;
   const int fd = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (fd < 0) return Error("create", path);
-  return std::make_unique<PosixAppendFile>(fd, path);
+  auto file = std::make_unique<PosixAppendFile>(fd, path);
+  // The size stays what was written, so that readers never meet a tail of zeros.
+  if (reserve > 0 && ::fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(reserve)) != 0 &&
+      errno != EOPNOTSUPP && errno != ENOSYS) {
+    const absl::Status status = Error("set room aside for", path);
+    ::unlink(path.c_str());
+    return status;
+  }
+  return file;
+}
+
+absl::Status PosixDisk::Settle(const std::string& name) {
+  const std::string path = directory_ + "/" + name;
+  struct stat info {};
+  if (::stat(path.c_str(), &info) != 0) return Error("stat", path);
+  // Cutting a file at its own size frees what lies behind its end.
+  if (::truncate(path.c_str(), info.st_size) != 0) return Error("truncate", path);
+  return absl::OkStatus();
 }
 
 absl::Status PosixDisk::Replace(const std::string& name, std::string_view content) {

@@ -43,7 +43,12 @@ class Disk {
   virtual absl::StatusOr<std::vector<std::string>> List() = 0;
   virtual absl::StatusOr<std::string> Read(const std::string& name) = 0;
   // Opens a new file; fails if it exists. Its directory entry is durable after the first Sync.
-  virtual absl::StatusOr<std::unique_ptr<AppendFile>> Create(const std::string& name) = 0;
+  // Room for `reserve` bytes is set aside at once, so that a full disk is met here and not halfway
+  // through a record; on a filesystem that cannot do so it is met when writing.
+  virtual absl::StatusOr<std::unique_ptr<AppendFile>> Create(const std::string& name,
+                                                             uint64_t reserve) = 0;
+  // Gives back what was set aside for a file and not used.
+  virtual absl::Status Settle(const std::string& name) = 0;
   // As ReplaceFile above.
   virtual absl::Status Replace(const std::string& name, std::string_view content) = 0;
   virtual absl::Status Remove(const std::string& name) = 0;
@@ -55,7 +60,9 @@ class PosixDisk : public Disk {
   static absl::StatusOr<std::unique_ptr<PosixDisk>> Open(const std::string& directory);
   absl::StatusOr<std::vector<std::string>> List() override;
   absl::StatusOr<std::string> Read(const std::string& name) override;
-  absl::StatusOr<std::unique_ptr<AppendFile>> Create(const std::string& name) override;
+  absl::StatusOr<std::unique_ptr<AppendFile>> Create(const std::string& name,
+                                                     uint64_t reserve) override;
+  absl::Status Settle(const std::string& name) override;
   absl::Status Replace(const std::string& name, std::string_view content) override;
   absl::Status Remove(const std::string& name) override;
 

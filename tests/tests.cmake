@@ -117,7 +117,7 @@ oppetid_test(http_test
   LIBS agent_sensors test_support)
 
 oppetid_test(agent_rules_test
-  SOURCES tests/agent/confirmation_test.cc tests/agent/newest_test.cc tests/agent/runs_test.cc
+  SOURCES tests/agent/confirmation_test.cc tests/agent/holes_test.cc tests/agent/newest_test.cc tests/agent/runs_test.cc
           tests/agent/schedule_test.cc tests/agent/segment_test.cc
   LIBS agent_core)
 oppetid_test(agent_core_test
@@ -138,11 +138,26 @@ oppetid_test(ledger_test
   SOURCES tests/collector/ledger_care_test.cc tests/collector/packing_test.cc
           tests/collector/sqlite_ledger_test.cc
   LIBS collector_ledger)
+# Both cores in a made world (tests/simulation/world.h).
+oppetid_library(simulation_world
+  SOURCES tests/simulation/agent_actor.cc tests/simulation/collector_actor.cc
+          tests/simulation/faults.cc tests/simulation/memory_ledger.cc
+          tests/simulation/oracle.cc tests/simulation/side_log.cc tests/simulation/sim_disk.cc
+          tests/simulation/world.cc tests/support/fake_disk.cc
+  LIBS agent_core collector_core)
+add_executable(simulation tests/simulation/main.cc)
+target_link_libraries(simulation PRIVATE simulation_world CLI11::CLI11 oppetid_warnings)
+add_test(NAME simulation COMMAND simulation --seeds 1-300)
+set_tests_properties(simulation PROPERTIES TIMEOUT 600)
+oppetid_test(simulation_parts_test
+  SOURCES tests/simulation/memory_ledger_test.cc tests/simulation/outage_test.cc
+  LIBS simulation_world)
 oppetid_library(collector_support SOURCES tests/support/views.cc LIBS collector_core GTest::gtest)
 oppetid_test(collector_core_test
   SOURCES tests/collector/acts_test.cc tests/collector/collector_config_test.cc
           tests/collector/dictionary_test.cc
-          tests/collector/exposition_test.cc tests/collector/hub_random_test.cc
+          tests/collector/exposition_test.cc tests/collector/hub_hold_test.cc
+          tests/collector/hub_random_test.cc
           tests/collector/hub_test.cc tests/collector/hub_view_test.cc
           tests/collector/status_json_test.cc
   LIBS collector_support)

@@ -97,6 +97,9 @@ class CoreTest : public testing::Test {
   }
   std::string Text(const v1::Fact& fact) const {
     if (fact.has_gap()) return "gap " + fact.gap().check();
+    if (fact.has_backup()) {
+      return "backup " + fact.backup().job() + " " + std::to_string(fact.backup().start_ms());
+    }
     const v1::ClosedRun& run = fact.run();
     return run.check() + " " + v1::State_Name(run.state()) + " " +
            std::to_string(run.since_ms() - ToUnixMillis(start_)) + "-" +
@@ -326,7 +329,7 @@ TEST_F(CoreTest, ADamagedRecordOfOpenRunsCostsOnlyWhatCannotBeRead) {
 TEST_F(CoreTest, AFullDiskKeepsMeasuringAndKeepsFacts) {
   Start();
   Run(Millis(20'000));
-  disk_.capacity = disk_.bytes();
+  disk_.capacity = 0;
   Answer(kSsh, State::kCritical);
   Collect();
   EXPECT_EQ(snapshot_.runs(kSsh).state(), v1::STATE_CRITICAL) << "live data goes on";
@@ -397,6 +400,73 @@ TEST_F(CoreTest, WhatMemoryCannotHoldBecomesAGap) {
                           [](const std::string& text) { return text.starts_with("gap "); }),
             1'000);
   EXPECT_EQ(facts.size(), 11'000u);
+}
+
+TEST_F(CoreTest, ABackupRunThatIsToldAgainAndAgainIsAFactOnce) {
+  const auto tell = [&](int64_t start_ms) {
+    Attempt attempt;
+    attempt.check = kSsh;
+    attempt.generation = core_->clock_generation();
+    attempt.started = wall_;
+    attempt.answer.state = State::kOk;
+    BackupRun run;
+    run.job = "nightly";
+    run.start = FromUnixMillis(start_ms);
+    run.end = run.start + Millis(60'000);
+    attempt.answer.backup_runs = {run};
+    core_->OnAttempt(std::move(attempt), wall_, now_);
+  };
+  Start();
+  Run(Millis(20'000));
+  tell(1'000);
+  tell(1'000);
+  EXPECT_THAT(Facts(), ElementsAre("backup nightly 1000"));
+  disk_.fail_append = true;
+  tell(2'000);
+  tell(2'000);
+  disk_.fail_append = false;
+  Advance(Millis(1'000));
+  tell(2'000);
+  EXPECT_THAT(Facts(), ElementsAre("backup nightly 2000"));
+  disk_.Crash();
+  Start();
+  Facts();
+  tell(1'000);
+  tell(2'000);
+  tell(3'000);
+  EXPECT_THAT(Facts(), ElementsAre("backup nightly 3000"));
+}
+
+TEST_F(CoreTest, WhatADamagedRecordMayHaveCostBecomesAGap) {
+  Start();
+  Run(Millis(20'000));
+  for (const State state : {State::kCritical, State::kOk, State::kWarning, State::kOk}) {
+    Advance(Millis(5'000));
+    Answer(kSsh, state);
+  }
+  std::string segment;
+  for (const std::string& name : disk_.Names()) {
+    if (name.ends_with(".segment")) segment = name;
+  }
+  // The critical run is the second of four.
+  std::string& bytes = disk_.content(segment);
+  const size_t second = bytes.find("OPR1", bytes.find("OPR1") + 1);
+  bytes[second + 30] = static_cast<char>(bytes[second + 30] ^ 4);
+  durable_.clear();
+  Start();
+  const auto facts = Facts();
+  EXPECT_EQ(std::ranges::count_if(facts, [](const auto& text) { return text == "gap ssh"; }), 1);
+  EXPECT_THAT(facts, Not(Contains(testing::HasSubstr("CRITICAL"))));
+  EXPECT_THAT(facts, Not(Contains("gap portal"))) << "its one run spans the hole";
+}
+
+TEST_F(CoreTest, AnUnreadableRecordOfOpenRunsIsNoReasonNotToStart) {
+  Start();
+  Run(Millis(20'000));
+  disk_.unreadable = "open-runs";
+  ASSERT_NO_FATAL_FAILURE(Start());
+  Run(Millis(20'000));
+  EXPECT_EQ(snapshot_.runs_size(), 2);
 }
 
 }  // namespace

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "agent/segment.h"
 #include "tests/support/fake_disk.h"
 
@@ -32,6 +34,7 @@ v1::Fact Fact(int64_t since, const std::string& check = "portal") {
 // One line that says which fact it is.
 std::string Text(const v1::Fact& fact) {
   if (fact.has_lost()) return "lost";
+  if (fact.has_backup()) return "backup " + std::to_string(fact.backup().start_ms() / 1'000);
   if (fact.has_gap()) {
     return "gap " + fact.gap().check() + " " + std::to_string(fact.gap().from_ms() / 1'000) + "-" +
            std::to_string(fact.gap().to_ms() / 1'000);
@@ -57,6 +60,11 @@ class SpoolTest : public testing::Test {
     auto spool = Spool::Open(disk_, options_, [this] { return ++epoch_; });
     ASSERT_TRUE(spool.ok()) << spool.status();
     spool_ = *std::move(spool);
+    Repair();
+  }
+  // As the core does it.
+  void Repair(const std::vector<v1::Fact>& newest = {}) {
+    if (spool_->needs_repair()) spool_->Repair(newest, false, {}, kNow);
   }
   void Append(const std::vector<v1::Fact>& facts, Instant now = kNow) {
     const auto status = spool_->Append(facts, now);
@@ -65,7 +73,12 @@ class SpoolTest : public testing::Test {
   // All that would be sent from here on, each with "epoch/sequence" before it.
   std::vector<std::string> Drain(size_t max_facts = 1'000) {
     std::vector<std::string> texts;
-    while (const auto frame = spool_->NextFrame(max_facts)) {
+    for (;;) {
+      const auto frame = spool_->NextFrame(max_facts);
+      if (!frame && !spool_->needs_repair()) break;
+      Repair();
+      EXPECT_TRUE(spool_->Append({}, kNow).ok());
+      if (!frame) continue;
       EXPECT_GE(frame->facts_size(), 1);
       EXPECT_LE(static_cast<size_t>(frame->facts_size()), max_facts);
       uint64_t sequence = frame->first_sequence();
@@ -95,6 +108,14 @@ class SpoolTest : public testing::Test {
       Append(facts);
     }
     return count;
+  }
+
+  // Flips a bit in the payload of the segment's record `index`.
+  void Damage(size_t index) {
+    std::string& bytes = disk_.content("0000000000000001-0000000000000001.segment");
+    const SegmentContent content = ReadSegment(bytes);
+    const auto at = static_cast<size_t>(content.records[index].payload.data() - bytes.data());
+    bytes[at] = static_cast<char>(bytes[at] ^ 1);
   }
 
   FakeDisk disk_;
@@ -186,10 +207,11 @@ TEST_F(SpoolTest, AFailureToBeginASegmentLeavesNothingBehind) {
     Open();
     disk_.*fault = true;
     EXPECT_FALSE(spool_->Append({Fact(1)}, kNow).ok());
-    EXPECT_THAT(disk_.Names(), IsEmpty());
+    EXPECT_THAT(disk_.Names(), testing::Each("reserve"));
     disk_.*fault = false;
     Append({Fact(1)});
-    EXPECT_THAT(Epochs(), ElementsAre("2: 1-2"));
+    const bool written = fault != &FakeDisk::fail_create;
+    EXPECT_THAT(Epochs(), ElementsAre(written ? "2: 1-2" : "1: 1-2"));
   }
 }
 
@@ -232,6 +254,7 @@ TEST_F(SpoolTest, AnOldAckTakesNothingBack) {
   Open();
   Append({Fact(1), Fact(2)});
   spool_->OnWelcome(WelcomeOf("ledger"));
+  Drain();
   spool_->OnAck(1, 2);
   spool_->OnAck(1, 1);
   EXPECT_EQ(spool_->stats().unacked_facts, 0u);
@@ -248,35 +271,99 @@ TEST_F(SpoolTest, AnotherLedgerGetsEverythingAgain) {
   EXPECT_EQ(Drain().size(), 2u);
 }
 
-TEST_F(SpoolTest, ADamagedRecordBecomesALostInItsPlace) {
-  Open();
-  Append({Fact(1), Fact(2), Fact(3)});
-  std::string& bytes = disk_.content(disk_.Names()[0]);
-  const SegmentContent content = ReadSegment(bytes);
-  const auto at = static_cast<size_t>(content.records[1].payload.data() - bytes.data());
-  bytes[at] = static_cast<char>(bytes[at] ^ 1);
-  const std::vector<std::string> expected = {"portal 1", "lost", "portal 3"};
+TEST_F(SpoolTest, ADamagedRecordBecomesALostInItsPlaceAndAGap) {
   for (const bool restarted : {false, true}) {
-    if (restarted) Open();
-    spool_->OnWelcome(WelcomeOf("ledger"));
     for (const size_t max_facts : {size_t{1}, size_t{2}, size_t{1'000}}) {
+      disk_ = FakeDisk();
+      epoch_ = 0;
+      Open();
+      Append({Fact(1), Fact(4), Fact(9), Fact(2, "other")});
+      Damage(1);
+      if (restarted) Open();
       spool_->OnWelcome(WelcomeOf("ledger"));
-      const auto sent = Drain(max_facts);
-      ASSERT_EQ(sent.size(), 3u);
-      for (size_t i = 0; i < sent.size(); ++i) {
-        EXPECT_EQ(sent[i], "1/" + std::to_string(i + 1) + " " + expected[i]);
-      }
+      const std::string gap = restarted ? "2/1 gap portal 2-9" : "1/5 gap portal 2-9";
+      EXPECT_THAT(Drain(max_facts),
+                  ElementsAre("1/1 portal 1", "1/2 lost", "1/3 portal 9", "1/4 other 2", gap))
+          << restarted << max_facts;
     }
   }
 }
 
-TEST_F(SpoolTest, ADamagedFirstRecordIsLostToo) {
+TEST_F(SpoolTest, NothingAfterAHoleIsSentBeforeItsGapIsDurable) {
   Open();
-  Append({Fact(1), Fact(2)});
-  disk_.content(disk_.Names()[0])[0] = 'X';
+  Append({Fact(1), Fact(4), Fact(9)});
+  Damage(1);
+  Open();
+  disk_.fail_append = true;
+  spool_->OnWelcome(WelcomeOf("ledger"));
+  EXPECT_EQ(spool_->NextFrame(1'000)->facts_size(), 1) << "what stands before the hole";
+  EXPECT_FALSE(spool_->NextFrame(1'000));
+  EXPECT_FALSE(spool_->Append({}, kNow).ok());
+  EXPECT_FALSE(spool_->NextFrame(1'000));
+  disk_.fail_append = false;
+  EXPECT_TRUE(spool_->Append({}, kNow).ok());
+  EXPECT_EQ(spool_->NextFrame(1'000)->facts_size(), 2);
+}
+
+TEST_F(SpoolTest, ADamagedFirstOrLastRecordIsToldToo) {
+  Open();
+  Append({Fact(1), Fact(4), Fact(9)});
+  Damage(1);
+  Damage(0);
+  ASSERT_NO_FATAL_FAILURE(Open());
+  spool_->OnWelcome(WelcomeOf("ledger"));
+  // The first of its check and one more: nothing is known of the time before the third.
+  EXPECT_THAT(Drain(), ElementsAre("1/1 lost", "1/2 lost", "1/3 portal 9"));
+  disk_ = FakeDisk();
+  epoch_ = 0;
+  Open();
+  Append({Fact(1), Fact(4)});
+  Damage(1);
   Open();
   spool_->OnWelcome(WelcomeOf("ledger"));
-  EXPECT_THAT(Drain(), ElementsAre("1/1 lost", "1/2 portal 2"));
+  EXPECT_THAT(Drain(), ElementsAre("1/1 portal 1", "1/2 lost", "2/1 gap portal 2-1000000"));
+}
+
+TEST_F(SpoolTest, WhatIsAckedIsNotLostWhateverBecomesOfIt) {
+  Open();
+  Append({Fact(1), Fact(4), Fact(9)});
+  spool_->OnWelcome(WelcomeOf("ledger"));
+  Drain();
+  spool_->OnAck(1, 3);
+  spool_->SaveAcked();
+  Damage(1);
+  Open();
+  EXPECT_FALSE(spool_->gaps_wait());
+  EXPECT_EQ(spool_->stats().unacked_facts, 0u);
+}
+
+TEST_F(SpoolTest, ASegmentOfWhichNothingCanBeReadIsNotDroppedInSilence) {
+  for (const bool garbage : {false, true}) {
+    disk_ = FakeDisk();
+    epoch_ = 0;
+    Open();
+    Append({Fact(1)});
+    Open();
+    Append({Fact(4)});
+    Open();
+    Append({Fact(9)});
+    const std::string name = "0000000000000002-0000000000000002.segment";
+    if (garbage) {
+      disk_.content(name) = "this is no segment of any spool";
+      Open();
+    } else {
+      disk_.unreadable = name;
+      Open();
+      disk_.unreadable.clear();
+    }
+    EXPECT_THAT(Epochs(), ElementsAre("1: 1-2", "3: 1-2", "4: 1-1"));
+    Append({Fact(20)});
+    spool_->OnWelcome(WelcomeOf("ledger"));
+    EXPECT_THAT(Drain(),
+                ElementsAre("1/1 portal 1", "3/1 portal 9", "4/1 gap portal 2-9", "4/2 portal 20"));
+    EXPECT_EQ(std::ranges::count(disk_.Names(), name), garbage ? 0 : 1)
+        << "what may come back is kept";
+  }
 }
 
 TEST_F(SpoolTest, ForeignFilesAndEmptySegmentsAreNoReasonNotToStart) {
@@ -333,7 +420,7 @@ TEST_F(SpoolTest, WhatHadToGoIsToldEvenIfTheDiskRefusesAtFirst) {
   options_.limit_bytes = 1'000'000;
   Open();
   Append({Fact(1, "a")});
-  const uint64_t before_it_is_full = 1'000'000 - 256'000;
+  const uint64_t before_it_is_full = 600'000;
   while (disk_.bytes() <= before_it_is_full) Fill(50'000, "c");
   ASSERT_EQ(spool_->stats().gap_ms, 0u);
   disk_.fail_append = true;
@@ -374,7 +461,8 @@ TEST_F(SpoolTest, OnlyAckedFactsOlderThanRetainAreRemoved) {
   spool_->Trim(At(1'002) + options_.retain - Millis(1));
   EXPECT_THAT(Epochs(), ElementsAre("1: 1-2", "2: 1-2")) << "not old";
   spool_->Trim(old);
-  EXPECT_THAT(Epochs(), ElementsAre("2: 1-2")) << "the one being written stays";
+  EXPECT_THAT(Epochs(), ElementsAre("1: 2-2", "2: 1-2")) << "the one being written stays";
+  EXPECT_EQ(spool_->Epochs()[0].acked_sequence(), 1u) << "that it was acked is remembered";
 }
 
 TEST_F(SpoolTest, AnAgentThatRestartsAllTheTimeKeepsItsHelloInBounds) {
@@ -388,6 +476,86 @@ TEST_F(SpoolTest, AnAgentThatRestartsAllTheTimeKeepsItsHelloInBounds) {
   }
   EXPECT_LE(spool_->Epochs().size(), 1'000u);
   EXPECT_GT(spool_->stats().gap_ms, 0u) << "what had to go is told";
+}
+
+TEST_F(SpoolTest, AFullDiskIsMetBetweenSegments) {
+  options_.segment_bytes = 10'000;
+  options_.limit_bytes = 1'000'000;
+  Open();
+  Append({Fact(1)});
+  disk_.capacity = disk_.taken();
+  for (int i = 2; i <= 300; ++i) Append({Fact(i)});  // room was set aside
+  EXPECT_GT(disk_.bytes(), 10'000u);
+  EXPECT_EQ(std::ranges::count(disk_.Names(), "reserve"), 0) << "the reserve is used";
+}
+
+TEST_F(SpoolTest, OnAFullDiskTheOldestMakesRoomAndBecomesAGap) {
+  options_.segment_bytes = 2'000;
+  Open();
+  for (int i = 1; i <= 100; ++i) Append({Fact(i)});
+  disk_.capacity = disk_.taken();
+  for (int i = 101; i <= 300; ++i) Append({Fact(i)});
+  EXPECT_GT(spool_->stats().gap_ms, 0u);
+  EXPECT_LE(disk_.taken(), disk_.capacity);
+  spool_->OnWelcome(WelcomeOf("ledger"));
+  const auto sent = Drain();
+  EXPECT_THAT(sent.back(), HasSubstr("portal 300"));
+  EXPECT_THAT(sent, testing::Contains(HasSubstr("gap portal 1-")));
+}
+
+TEST_F(SpoolTest, ARestartRemembersWhatWasAcked) {
+  options_.limit_bytes = 1'000'000;
+  Open();
+  Append({Fact(1, "a")});
+  spool_->OnWelcome(WelcomeOf("ledger"));
+  Drain();
+  spool_->OnAck(1, 1);
+  spool_->SaveAcked();
+  Open();
+  EXPECT_EQ(spool_->ledger_id(), "ledger");
+  EXPECT_EQ(spool_->stats().unacked_facts, 0u);
+  EXPECT_EQ(spool_->Epochs()[0].acked_sequence(), 1u);
+  while (Epochs()[0] != "1: 2-2") Fill(50'000, "c");  // until the oldest had to go
+  for (const std::string& text : Drain()) {
+    EXPECT_EQ(text.find("gap a"), std::string::npos) << text << ": it was delivered";
+  }
+}
+
+TEST_F(SpoolTest, AnAckOfWhatWasNotSentIsNotBelieved) {
+  Open();
+  Append({Fact(1), Fact(2)});
+  spool_->OnAck(1, 1);
+  spool_->OnWelcome(WelcomeOf("ledger"));
+  spool_->NextFrame(1);
+  spool_->OnAck(1, 2);
+  spool_->OnAck(9, 1);
+  EXPECT_EQ(spool_->stats().acks_refused, 3u);
+  EXPECT_EQ(spool_->stats().unacked_facts, 2u);
+  spool_->OnAck(1, 1);
+  EXPECT_EQ(spool_->stats().unacked_facts, 1u);
+  // Whoever claims to have what is not written yet would take the next facts for repetitions.
+  spool_->OnWelcome(WelcomeOf("ledger", {{1, 7}}));
+  Append({Fact(3)});
+  EXPECT_THAT(Epochs(), ElementsAre("1: 1-3", "2: 1-2"));
+}
+
+TEST_F(SpoolTest, KnowsTheBackupRunsThatItHolds) {
+  Open();
+  v1::Fact fact;
+  fact.mutable_backup()->set_job("nightly");
+  fact.mutable_backup()->set_kind(v1::BACKUP_KIND_BACKUP);
+  fact.mutable_backup()->set_start_ms(5'000);
+  EXPECT_FALSE(spool_->Knows(fact.backup()));
+  disk_.fail_append = true;
+  EXPECT_FALSE(spool_->Append({fact}, kNow).ok());
+  EXPECT_FALSE(spool_->Knows(fact.backup()));
+  disk_.fail_append = false;
+  Append({fact});
+  EXPECT_TRUE(spool_->Knows(fact.backup()));
+  Open();
+  EXPECT_TRUE(spool_->Knows(fact.backup()));
+  fact.mutable_backup()->set_kind(v1::BACKUP_KIND_RESTORE_TEST);
+  EXPECT_FALSE(spool_->Knows(fact.backup()));
 }
 
 }  // namespace

@@ -9,6 +9,10 @@ absl::Status Error(const std::string& what, const std::string& name) {
   return absl::UnavailableError(what + " " + name + ": input/output error");
 }
 
+absl::Status Full(const std::string& name) {
+  return absl::ResourceExhaustedError(name + ": no space left on device");
+}
+
 }  // namespace
 
 class FakeDisk::File : public AppendFile {
@@ -40,24 +44,36 @@ std::vector<std::string> FakeDisk::Names() const {
 
 absl::StatusOr<std::string> FakeDisk::Read(const std::string& name) {
   const auto found = files_.find(name);
-  if (fail_read || found == files_.end()) return Error("read", name);
+  if (fail_read || name == unreadable || found == files_.end()) return Error("read", name);
   return found->second.bytes;
 }
 
-absl::StatusOr<std::unique_ptr<AppendFile>> FakeDisk::Create(const std::string& name) {
-  if (fail_create || bytes() >= capacity) return Error("create", name);
-  if (!files_.emplace(name, Stored{}).second) return absl::AlreadyExistsError(name);
+absl::StatusOr<std::unique_ptr<AppendFile>> FakeDisk::Create(const std::string& name,
+                                                             uint64_t reserve) {
+  if (fail_create) return Error("create", name);
+  if (taken() + std::max<uint64_t>(reserve, 1) > capacity) return Full(name);
+  Stored file;
+  file.reserved = reserve;
+  if (!files_.emplace(name, std::move(file)).second) return absl::AlreadyExistsError(name);
   return std::make_unique<File>(*this, name);
 }
 
+absl::Status FakeDisk::Settle(const std::string& name) {
+  const auto found = files_.find(name);
+  if (found == files_.end()) return Error("settle", name);
+  found->second.reserved = 0;
+  return absl::OkStatus();
+}
+
 absl::Status FakeDisk::Append(const std::string& name, std::string_view bytes) {
-  const uint64_t room = capacity - std::min(capacity, this->bytes());
+  Stored& file = files_.at(name);
+  const uint64_t own = file.taken() - file.bytes.size();
+  const uint64_t room = own + capacity - std::min(capacity, taken());
   if (fail_append || bytes.size() > room) {
-    const auto kept = std::min<uint64_t>(room, bytes.size() / 2);
-    files_.at(name).bytes += bytes.substr(0, kept);
-    return Error("append", name);
+    file.bytes += bytes.substr(0, std::min<uint64_t>(room, bytes.size() / 2));
+    return fail_append ? Error("append", name) : Full(name);
   }
-  files_.at(name).bytes += bytes;
+  file.bytes += bytes;
   return absl::OkStatus();
 }
 
@@ -72,8 +88,9 @@ absl::Status FakeDisk::Sync(const std::string& name) {
 
 absl::Status FakeDisk::Replace(const std::string& name, std::string_view content) {
   // The new content stands beside the old until the rename.
-  if (fail_replace || bytes() + content.size() > capacity) return Error("replace", name);
-  files_[name] = Stored{std::string(content), content.size(), true};
+  if (fail_replace) return Error("replace", name);
+  if (taken() + content.size() > capacity) return Full(name);
+  files_[name] = Stored{std::string(content), content.size(), true, 0};
   ++syncs_;
   return absl::OkStatus();
 }
@@ -97,6 +114,12 @@ void FakeDisk::Crash(size_t torn_bytes) {
     file.entry_durable = true;
     ++it;
   }
+}
+
+uint64_t FakeDisk::taken() const {
+  uint64_t bytes = 0;
+  for (const auto& [name, file] : files_) bytes += file.taken();
+  return bytes;
 }
 
 uint64_t FakeDisk::bytes() const {

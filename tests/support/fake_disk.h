@@ -5,6 +5,7 @@
 // not outlive the disk.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <map>
@@ -20,7 +21,9 @@ class FakeDisk : public Disk {
  public:
   absl::StatusOr<std::vector<std::string>> List() override;
   absl::StatusOr<std::string> Read(const std::string& name) override;
-  absl::StatusOr<std::unique_ptr<AppendFile>> Create(const std::string& name) override;
+  absl::StatusOr<std::unique_ptr<AppendFile>> Create(const std::string& name,
+                                                     uint64_t reserve) override;
+  absl::Status Settle(const std::string& name) override;
   absl::Status Replace(const std::string& name, std::string_view content) override;
   absl::Status Remove(const std::string& name) override;
 
@@ -35,14 +38,21 @@ class FakeDisk : public Disk {
   bool fail_replace = false;
   bool fail_remove = false;
   bool fail_read = false;
-  // A full disk: writes that would make more than this many bytes in all fail halfway.
+  std::string unreadable;  // this file alone
+  // A full disk: writes that would take more than this many bytes in all fail halfway.
   uint64_t capacity = std::numeric_limits<uint64_t>::max();
 
-  uint64_t bytes() const;
+  uint64_t bytes() const;  // written
+  uint64_t taken() const;  // written or set aside
   size_t syncs() const { return syncs_; }
   // What a program would read now, for tests that look at or damage it.
   std::string& content(const std::string& name) { return files_.at(name).bytes; }
   std::vector<std::string> Names() const;
+
+ protected:
+  // What open files ask for.
+  virtual absl::Status Append(const std::string& name, std::string_view bytes);
+  virtual absl::Status Sync(const std::string& name);
 
  private:
   class File;
@@ -50,9 +60,9 @@ class FakeDisk : public Disk {
     std::string bytes;
     size_t durable = 0;  // how many of them survive a crash
     bool entry_durable = false;
+    uint64_t reserved = 0;
+    uint64_t taken() const { return std::max<uint64_t>(bytes.size(), reserved); }
   };
-  absl::Status Append(const std::string& name, std::string_view bytes);
-  absl::Status Sync(const std::string& name);
 
   std::map<std::string, Stored> files_;
   uint64_t boot_ = 0;  // files opened before a crash are of an earlier one

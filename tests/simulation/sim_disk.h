@@ -1,0 +1,66 @@
+// The agent's disk in a simulation: a FakeDisk whose every call passes a fuse and may fail.
+//
+// Not thread-safe.
+#pragma once
+
+#include <map>
+#include <string>
+#include <tuple>
+
+#include "tests/simulation/seams.h"
+#include "tests/support/fake_disk.h"
+
+namespace oppetid::simulation {
+
+// A fact's key as it stands on a disk, and how far it reaches there.
+struct FactKey {
+  std::string check;
+  int64_t since = 0;
+  int state = 0;  // of the wire
+  auto operator<=>(const FactKey&) const = default;
+};
+
+struct DiskFacts {
+  std::map<FactKey, int64_t> runs;  // -> last
+  std::multimap<std::string, std::pair<int64_t, int64_t>> gaps;
+  std::map<std::tuple<std::string, int, int64_t>, int64_t> backups;  // job, kind, start -> end
+};
+
+class SimDisk : public FakeDisk {
+ public:
+  SimDisk(Fuse& fuse, const Scheduler& scheduler) : fuse_(fuse), scheduler_(scheduler) {}
+  void operator=(const FakeDisk& image) { FakeDisk::operator=(image); }
+
+  absl::StatusOr<std::vector<std::string>> List() override;
+  absl::StatusOr<std::string> Read(const std::string& name) override;
+  absl::StatusOr<std::unique_ptr<AppendFile>> Create(const std::string& name,
+                                                     uint64_t reserve) override;
+  absl::Status Settle(const std::string& name) override;
+  absl::Status Replace(const std::string& name, std::string_view content) override;
+  absl::Status Remove(const std::string& name) override;
+
+  // When a call last failed.
+  int64_t last_failure() const { return last_failure_; }
+  // Everything that could be read back from it by a program that knows its format.
+  DiskFacts Facts();
+
+ protected:
+  absl::Status Append(const std::string& name, std::string_view bytes) override;
+  absl::Status Sync(const std::string& name) override;
+
+ private:
+  template <typename Op>
+  auto Pass(Op op) -> decltype(op()) {
+    return fuse_.Pass([&] {
+      auto result = op();
+      if (!result.ok()) last_failure_ = scheduler_.now();
+      return result;
+    });
+  }
+
+  Fuse& fuse_;
+  const Scheduler& scheduler_;
+  int64_t last_failure_ = -1'000'000'000;
+};
+
+}  // namespace oppetid::simulation
