@@ -130,6 +130,7 @@ class CheckJudge {
   // `begun` runs had begun by then.
   void JudgeInstant(int64_t at, size_t begun, const Believed& believed) {
     if (believed.gap && world_.plan.MayLose()) return;
+    if (world_.plan.clocks && TwiceMeasured(believed, at)) return;
     std::string allowed;
     for (size_t i = begun; i > 0; --i) {
       const TruthRun& run = runs_[i - 1];
@@ -152,6 +153,19 @@ class CheckJudge {
                         " before anything was measured;", allowed),
            at);
     }
+  }
+
+  // A clock that was set back made the agent measure this time twice; one of the measurements is
+  // lost in a gap, and the other is believed.
+  bool TwiceMeasured(const Believed& believed, int64_t at) const {
+    if (pieces_ == nullptr) return false;
+    const bool in_gap = std::any_of(pieces_->begin(), pieces_->end(), [&](const auto& stored) {
+      return stored.first.second == LedgerImage::kGap && stored.first.first <= at &&
+             at < stored.second.back().to;
+    });
+    return in_gap && std::any_of(runs_.begin(), runs_.end(), [&](const TruthRun& run) {
+             return run.state == believed.state && run.since <= at && at < run.to();
+           });
   }
 
   // Whether a gap says why the run is not believed then: it speaks of that very time, or it began

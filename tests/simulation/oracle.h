@@ -6,6 +6,9 @@
 //    or, if the attempt under way began it, is missing; the one before it may then hold on as if
 //    that attempt had not been. A kill while the disk refuses costs what was not yet written.
 //  - What all copies of were destroyed by restoring images may be missing likewise.
+//  - Where a clock that was set back made the agent measure a time twice, a gap for the one does
+//  not
+//    hide the other.
 //  - What was measured while the agent's clock was more than a minute ahead may be missing.
 //  - In worlds where facts can be lost (Plan::MayLose) a gap may stand in their place, and only
 //    there; in all others there is no gap at all.
