@@ -54,12 +54,10 @@ int List(const Options& options) {
   }
   std::vector<Row> rows = {{"MUNICIPALITY", "HOST", "STATE", "CERTIFICATE OR INVITATION UNTIL"}};
   for (const json::value& one : agents->get_array()) {
-    if (!one.is_object()) continue;
-    const json::object& agent = one.get_object();
-    const std::string invited = JsonText(agent, "invited_until");
-    rows.push_back(
-        {JsonText(agent, "municipality"), JsonText(agent, "host"), JsonText(agent, "state"),
-         invited == "-" ? JsonText(agent, "certificate_expires") : invited + " (invited)"});
+    const Cells agent(one);
+    const std::string invited = agent.Text("invited_until");
+    rows.push_back({agent.Text("municipality"), agent.Text("host"), agent.Text("state"),
+                    invited == "-" ? agent.Text("certificate_expires") : invited + " (invited)"});
   }
   std::cout << Table(rows);
   return 0;

@@ -51,13 +51,13 @@ int Status(const Options& options) {
     return Fail(absl::InternalError("the collector's answer is no status of a roll-over"));
   }
   const json::object& status = root.get_object();
-  const std::string state = JsonText(status, "state");
+  const std::string state = Cells(status).Text("state");
   std::cout << (state == "none"      ? "No roll-over is under way.\n"
                 : state == "started" ? "Both CAs are trusted; the old one issues.\n"
                                      : "Both CAs are trusted; the new one issues.\n");
   for (const json::object& ca : Objects(status, "cas")) {
     const json::value* issues = ca.if_contains("issues");
-    std::cout << "  CA " << JsonText(ca, "hash") << ", until " << JsonText(ca, "expires")
+    std::cout << "  CA " << Cells(ca).Text("hash") << ", until " << Cells(ca).Text("expires")
               << (issues != nullptr && issues->is_bool() && issues->get_bool() ? ", issues" : "")
               << "\n";
   }
@@ -65,8 +65,8 @@ int Status(const Options& options) {
   if (state == "switched" && waiting.empty())
     std::cout << "Ready for: oppetid ca rollover finish\n";
   for (const json::object& one : waiting) {
-    std::cout << "  waits for " << JsonText(one, "host") << " (" << JsonText(one, "municipality")
-              << "): " << JsonText(one, "why") << "\n";
+    std::cout << "  waits for " << Cells(one).Text("host") << " ("
+              << Cells(one).Text("municipality") << "): " << Cells(one).Text("why") << "\n";
   }
   return 0;
 }

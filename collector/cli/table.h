@@ -19,6 +19,7 @@ std::string Table(const std::vector<Row>& rows);
 class Cells {
  public:
   explicit Cells(const boost::json::value& value) : object_(value.if_object()) {}
+  explicit Cells(const boost::json::object& object) : object_(&object) {}
   // Text, numbers, yes or no; a list with commas; "-" where there is nothing.
   std::string Text(std::string_view key) const;
   // "drift1", or "drift1 for Kari Nordmann".

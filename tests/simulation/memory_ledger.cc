@@ -20,21 +20,25 @@ class Reader : public collector::LedgerReader {
     return rows;
   }
 
+  absl::Status Freeze() override { return absl::OkStatus(); }  // an image is one state
+
   absl::Status ForEachSpan(Instant from, Instant to,
                            const std::function<void(const StoredSpan&)>& visit) override {
-    std::vector<StoredSpan> spans;  // one committed state, whatever is committed meanwhile
     for (const auto& [check, pieces] : image_->checks) {
-      std::vector<StoredSpan> of_check;
-      for (const auto& [key, parts] : pieces) AddRun(check, pieces, key, parts, &of_check);
-      std::stable_sort(of_check.begin(), of_check.end(),
-                       [](const StoredSpan& a, const StoredSpan& b) {
-                         return std::pair(a.from, Order(a)) < std::pair(b.from, Order(b));
-                       });
-      spans.insert(spans.end(), of_check.begin(), of_check.end());
+      bool touched = false;
+      for (const StoredSpan& span : Of(check, pieces)) {
+        touched = touched || (span.from < to && span.to > from);
+        if (touched && span.from < to) visit(span);
+      }
     }
-    for (const StoredSpan& span : spans) {
-      if (span.from < to && span.to > from) visit(span);
-    }
+    return absl::OkStatus();
+  }
+
+  absl::Status ForEachSpanOf(const std::string& host, const std::string& check,
+                             const std::function<void(const StoredSpan&)>& visit) override {
+    const auto found = image_->checks.find({host, check});
+    if (found == image_->checks.end()) return absl::OkStatus();
+    for (const StoredSpan& span : Of(found->first, found->second)) visit(span);
     return absl::OkStatus();
   }
 
@@ -57,6 +61,17 @@ class Reader : public collector::LedgerReader {
  private:
   static int Order(const StoredSpan& span) {
     return span.gap ? LedgerImage::kGap : static_cast<int>(span.state);
+  }
+
+  // A copy: what is committed meanwhile is not in it.
+  std::vector<StoredSpan> Of(const std::pair<std::string, std::string>& check,
+                             const LedgerImage::Pieces& pieces) {
+    std::vector<StoredSpan> spans;
+    for (const auto& [key, parts] : pieces) AddRun(check, pieces, key, parts, &spans);
+    std::stable_sort(spans.begin(), spans.end(), [](const StoredSpan& a, const StoredSpan& b) {
+      return std::pair(a.from, Order(a)) < std::pair(b.from, Order(b));
+    });
+    return spans;
   }
 
   void AddRun(const std::pair<std::string, std::string>& check, const LedgerImage::Pieces& pieces,
