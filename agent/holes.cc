@@ -11,7 +11,9 @@ void Holes::Lose(const std::string& check, Instant from, Instant to) {
 
 void Holes::Run(const std::string& check, Instant since, Instant last) {
   if (const auto pending = pending_.find(check); pending != pending_.end()) {
-    Lose(check, pending->second, since);
+    // A clock that was set back leaves no later neighbour: then until the newest that is known.
+    const bool set_back = since + Millis(1) < pending->second;
+    Lose(check, pending->second, set_back ? newest_.value_or(since) : since);
     pending_.erase(pending);
   } else if (hole_ && !before_.contains(check)) {
     Lose(check, unseen_from_.value_or(since), since);

@@ -47,6 +47,15 @@ TEST(Holes, ARunThatSpansAHoleHasLostNothing) {
   EXPECT_THAT(Told(holes), ElementsAre("a 5001-1000000"));
 }
 
+TEST(Holes, AClockThatWasSetBackIsNoNeighbour) {
+  Holes holes;
+  holes.Run("a", At(500), At(505));
+  holes.Hole();
+  holes.Run("b", At(400), At(590));
+  holes.Run("a", At(20), At(25));
+  EXPECT_THAT(Told(holes), ElementsAre("a 505001-590000"));
+}
+
 TEST(Holes, WhereNothingFollowsItIsLostUntilNow) {
   Holes holes;
   holes.Run("a", At(1), At(5));

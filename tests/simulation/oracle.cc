@@ -134,7 +134,7 @@ class CheckJudge {
     std::string allowed;
     for (size_t i = begun; i > 0; --i) {
       const TruthRun& run = runs_[i - 1];
-      if (believed.state == State::kUnknown && GapExplains(run, at)) return;
+      if (believed.state == State::kUnknown && (GapExplains(run, at) || NoNeighbour(i))) return;
       const bool must = !run.ahead && run.must() >= run.since;
       const State full = at < run.to() ? run.state : State::kUnknown;
       const State least = must && at < run.must() + run.valid_for ? run.state : State::kUnknown;
@@ -166,6 +166,13 @@ class CheckJudge {
     return in_gap && std::any_of(runs_.begin(), runs_.end(), [&](const TruthRun& run) {
              return run.state == believed.state && run.since <= at && at < run.to();
            });
+  }
+
+  // Whether a damaged record of this run may have had no earlier one of its check beside it.
+  bool NoNeighbour(size_t begun) const {
+    const Plan& plan = world_.plan;
+    const bool others_go = plan.short_retain || plan.small_spool || plan.agent_images;
+    return plan.damage && (begun == 1 || others_go);
   }
 
   // Whether a gap says why the run is not believed then: it speaks of that very time, or it began

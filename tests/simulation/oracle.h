@@ -10,6 +10,8 @@
 //  not
 //    hide the other.
 //  - What was measured while the agent's clock was more than a minute ahead may be missing.
+//  - Damage to a record with none of its check before it in the spool (its first run, or what came
+//    before is trimmed) leaves unknown time without a gap: nothing says where that began.
 //  - In worlds where facts can be lost (Plan::MayLose) a gap may stand in their place, and only
 //    there; in all others there is no gap at all.
 // Never: a state that was not measured, a run that reaches further than it was seen, a span twice,
