@@ -75,7 +75,7 @@ TEST(Html, SaysInBokmalWhatTheFiguresSay) {
   for (const char* what :
        {"<html lang=\"nb\">", "<h1>Tjenesterapport for 2026-06-01 til 2026-06-02",
         "<h2>Mår &amp; &lt;Lo&gt; kommune</h2>",
-        "Av 1 avtaler om tilgjengelighet er 0 oppfylt og 1 ikke oppfylt",
+        "Av 1 avtale om tilgjengelighet er 0 oppfylt og 1 ikke oppfylt.",
         "<th scope=\"row\">E-post</th><td>99,95 %</td><td>75,000 %</td><td>25,000 % til 91,666 "
         "%</td><td>33,333 %</td><td>2 t</td><td>16 t</td><td>0 s</td><td>Ikke oppfylt</td>",
         "<td>1. juni 2026 kl. 02.00</td><td>1. juni 2026 kl. 04.00</td><td>2 t</td>",
