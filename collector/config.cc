@@ -49,6 +49,7 @@ CollectorConfig ReadCollectorConfig(std::string_view text, Faults& faults) {
     config.key = tls->String("key", config.key);
     tls->Finish();
   }
+  if (const Yaml* tickets = map.Raw("tickets")) config.tickets = *tickets;
   map.Finish();
   return config;
 }
