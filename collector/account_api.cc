@@ -11,6 +11,7 @@
 #include "collector/account/history.h"
 #include "collector/admin_api.h"
 #include "collector/report/catalogue_reader.h"
+#include "collector/tickets/ticket_json.h"
 #include "common/text.h"
 
 namespace oppetid::collector {
@@ -200,6 +201,28 @@ void ExportHistory(const Account& account, const HttpRequest& request, const Htt
   });
 }
 
+void ExportTickets(const Account& account, const HttpRequest& request, const HttpDone& done) {
+  const auto to = ParseInstant(Query(request, "to"));
+  if (!to) return done(TextAnswer(400, "to: an instant such as 2026-10-01T00:00:00Z\n"));
+  auto reader = account.ledger.OpenReader();
+  if (!reader.ok()) return done(ErrorAnswer(reader.status()));
+  HttpResponse response;
+  response.content_type = "application/jsonl";
+  // All at once, as one committed state: a hundred thousand tickets are fifty megabytes.
+  const std::shared_ptr<LedgerReader> shared = *std::move(reader);
+  response.chunks = [shared, to, read = false](std::string* out) mutable {
+    if (read) return false;
+    read = true;
+    const absl::Status status =
+        shared->ForEachTicket(*to, [&](const Ticket& ticket) { *out += TicketJson(ticket); });
+    // An answer under way cannot become an error any more; a line that is no JSON cannot be taken
+    // for the end.
+    if (!status.ok()) *out += "error: " + std::string(status.message()) + "\n";
+    return !out->empty();
+  };
+  done(std::move(response));
+}
+
 }  // namespace
 
 void AddAccountPages(Api& api, Acts& acts, const Agreements& agreements, Hub& hub,
@@ -223,6 +246,7 @@ void AddAccountPages(Api& api, Acts& acts, const Agreements& agreements, Hub& hu
   add("POST", "/api/v1/decisions", RecordDecision);
   add("GET", "/api/v1/export/history", ExportHistory);
   add("POST", "/api/v1/export/history", ExportHistory);
+  add("GET", "/api/v1/export/tickets", ExportTickets);
 }
 
 }  // namespace oppetid::collector

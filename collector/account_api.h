@@ -15,6 +15,7 @@ namespace oppetid::collector {
 // POST /api/v1/catalogue[?file=NAME&reason=…&dry_run=1]: the body, YAML, comes into force
 // GET  /api/v1/decisions, POST /api/v1/decisions: DecisionsAsJson and Decide
 // GET  /api/v1/export/history?from=T&to=T: history.jsonl; POST: with the body as the catalogue
+// GET  /api/v1/export/tickets?to=T: tickets.jsonl
 void AddAccountPages(Api& api, Acts& acts, const Agreements& agreements, Hub& hub,
                      const Ledger& ledger, const Clock& clock);
 

@@ -24,6 +24,7 @@
 #include "collector/ledger/sqlite.h"
 #include "collector/ledger_thread.h"
 #include "collector/live_sla.h"
+#include "collector/tickets/desk.h"
 #include "collector/web/http_server.h"
 #include "common/file.h"
 #include "common/log.h"
@@ -42,7 +43,12 @@ constexpr Millis kStopWithin{10'000};
 // A descriptor per agent and per waiting connection.
 constexpr rlim_t kDescriptors = 65'536;
 
-std::optional<CollectorConfig> Load(const std::string& file) {
+struct Configured {
+  CollectorConfig config;
+  std::vector<TicketSourceConfig> ticket_sources;
+};
+
+std::optional<Configured> Load(const std::string& file) {
   const auto text = ReadFile(file);
   if (!text.ok()) {
     std::cerr << text.status().message() << "\n";
@@ -50,7 +56,8 @@ std::optional<CollectorConfig> Load(const std::string& file) {
   }
   Faults faults(file);
   CollectorConfig config = ReadCollectorConfig(*text, faults);
-  if (faults.empty()) return config;
+  auto ticket_sources = ReadTicketSources(config.tickets, faults);
+  if (faults.empty()) return Configured{std::move(config), std::move(ticket_sources)};
   for (const std::string& line : faults.lines()) std::cerr << line << "\n";
   return std::nullopt;
 }
@@ -64,7 +71,10 @@ void RaiseDescriptorLimit() {
 
 class Collector {
  public:
-  explicit Collector(CollectorConfig config) : config_(std::move(config)), counters_(clock_) {}
+  explicit Collector(Configured configured)
+      : config_(std::move(configured.config)),
+        ticket_sources_(std::move(configured.ticket_sources)),
+        counters_(clock_) {}
 
   int Run() {
     if (const absl::Status status = Start(); !status.ok()) {
@@ -108,11 +118,16 @@ class Collector {
     acts_->AddView([this](const Act& act) {
       agreements_.Tell(act);
       if (live_sla_) live_sla_->OnAgreed();
+      if (tickets_) tickets_->OnAgreed();
     });
     if (auto status = acts_->Load(**reader); !status.ok()) return status;
     if (auto status = identities_->Settle(*stored); !status.ok()) return status;
     api_.emplace(*hub_, *ledger_, counters_, clock_, *tokens_, config_.anonymous);
     AddTokenPages(*api_, *tokens_);
+    tickets_.emplace(*hub_, *ledger_, clock_, pool_, io_.get_executor());
+    if (auto status = tickets_->Start(ticket_sources_, **reader); !status.ok()) return status;
+    tickets_->AddPages(*api_);
+    tickets_->FollowCatalogue([this] { return agreements_.catalogue(); });
     AddAuditPage(*api_, *ledger_);
     identities_->AddRoutes(*api_);
     StartLiveSla();
@@ -176,6 +191,7 @@ class Collector {
   void Tick() {
     hub_->Tick();
     identities_->Tick();
+    tickets_->Tick();
     live_sla_->Tick();
     if (const Steady now = clock_.SteadyNow(); now >= next_upkeep_) {
       next_upkeep_ = now + kUpkeepEvery;
@@ -218,6 +234,7 @@ class Collector {
   }
 
   CollectorConfig config_;
+  std::vector<TicketSourceConfig> ticket_sources_;
   SystemClock clock_;
   Counters counters_;
   BlockingPool pool_{"http-pool", kHttpThreads};
@@ -232,6 +249,7 @@ class Collector {
   std::optional<LiveSla> live_sla_;
   std::optional<Api> api_;
   std::unique_ptr<Identities> identities_;
+  std::optional<TicketDesk> tickets_;
   std::unique_ptr<GrpcServer> grpc_;
   std::optional<HttpServer> http_;
   std::string http_certificate_;  // as last read

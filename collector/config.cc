@@ -86,6 +86,7 @@ CollectorConfig ReadCollectorConfig(std::string_view text, Faults& faults) {
   config.admin_socket = map.String("admin_socket", config.state + "/admin.sock");
   config.admin_group = map.String("admin_group", "oppetid-admin");
   ReadTls(map, &config);
+  if (const Yaml* tickets = map.Raw("tickets")) config.tickets = *tickets;
   map.Finish();
   return config;
 }

@@ -23,6 +23,7 @@ struct CollectorConfig {
   Millis certificate_life{};
   std::string admin_socket;  // path; <state>/admin.sock unless configured
   std::string admin_group;   // may use it
+  Yaml tickets;              // read by tickets/source_config.h, which knows the sources
 };
 
 CollectorConfig ReadCollectorConfig(std::string_view text, Faults& faults);

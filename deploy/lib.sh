@@ -26,6 +26,8 @@ test_packages=(
   # A real Active Directory (tests/support/samba_domain).
   samba samba-ad-provision samba-dsdb-modules samba-vfs-modules winbind python3-samba krb5-user
   ldap-utils bind9-dnsutils faketime libsasl2-modules-gssapi-mit libsmbclient
+  # A real Request Tracker.
+  request-tracker5 rt5-db-sqlite rt5-standalone dbconfig-no-thanks msmtp-mta
 )
 
 # need PACKAGE…: installs what is missing. No service is started and no unit enabled by it.
@@ -71,10 +73,13 @@ install_quietly() (
         nut-driver-enumerator.service nut-monitor.service" ;;
       postgresql*) units=postgresql.service ;;
       openipmi | slapd) update-rc.d "$package" disable || true ;;
-      prometheus* | smartmontools | snmpd) ;;
+      prometheus* | request-tracker5 | smartmontools | snmpd) ;;
       *) continue ;;
     esac
-    for unit in $units; do deb-systemd-helper disable "$unit" || true; done
+    # Outside of a package's own scripts it wants to be told whose unit it is.
+    for unit in $units; do
+      DPKG_MAINTSCRIPT_PACKAGE=$package deb-systemd-helper disable "$unit" || true
+    done
   done
   exit $status
 )

@@ -152,6 +152,19 @@ set_tests_properties(simulation PROPERTIES TIMEOUT 600)
 oppetid_test(simulation_parts_test
   SOURCES tests/simulation/memory_ledger_test.cc tests/simulation/outage_test.cc
   LIBS simulation_world)
+oppetid_test(ticket_text_test
+  SOURCES tests/collector/tickets/csv_test.cc tests/collector/tickets/mapping_test.cc
+          tests/collector/tickets/sync_test.cc
+  LIBS collector_ticket_text absl::strings)
+oppetid_test(ticket_sources_test
+  SOURCES tests/collector/tickets/file_drop_test.cc
+          tests/collector/tickets/source_config_test.cc
+  LIBS collector_ticket_sources)
+# Starts a real Request Tracker, once for all its tests.
+oppetid_test(request_tracker_test
+  SOURCES tests/collector/tickets/request_tracker_test.cc tests/support/http_client.cc
+          tests/support/rt_server.cc
+  LIBS collector_ticket_sources program_support ZLIB::ZLIB)
 oppetid_library(collector_support SOURCES tests/support/views.cc LIBS collector_core GTest::gtest)
 oppetid_test(collector_core_test
   SOURCES tests/collector/acts_test.cc tests/collector/collector_config_test.cc
@@ -175,6 +188,14 @@ oppetid_test(enrolment_test
           tests/collector/trust_test.cc
   LIBS collector_support test_support)
 oppetid_test(renewal_test SOURCES tests/agent/renewal_test.cc LIBS agent_core test_support)
+oppetid_test(identity_test SOURCES tests/common/identity_test.cc LIBS oppetid_common test_support)
+oppetid_test(ticket_desk_test
+  SOURCES tests/collector/tickets/desk_test.cc tests/support/http_client.cc
+  LIBS collector_support collector_tickets test_support)
+target_compile_definitions(ticket_desk_test PRIVATE OPPETID_PROGRAM="$<TARGET_FILE:oppetid>")
+add_dependencies(ticket_desk_test oppetid)
+add_test(NAME metrics_helpdesk_lint
+  COMMAND sh -c "promtool check metrics < ${testdata}/helpdesk_metrics.txt")
 oppetid_test(collector_web_test
   SOURCES tests/collector/api_test.cc tests/collector/http_server_test.cc
           tests/collector/live_sla_test.cc tests/support/http_client.cc
@@ -255,6 +276,7 @@ if(OPPETID_FUZZ)
   oppetid_fuzz(names_fuzz tests/fuzz/names_fuzz.cc collector_ledger)
   oppetid_fuzz(token_fuzz tests/fuzz/token_fuzz.cc oppetid_base)
   oppetid_fuzz(sla_inputs_fuzz tests/fuzz/sla_inputs_fuzz.cc oppetid_report)
+  oppetid_fuzz(tickets_fuzz tests/fuzz/tickets_fuzz.cc collector_ticket_text)
   oppetid_fuzz(room_inputs_fuzz tests/fuzz/room_inputs_fuzz.cc agent_parsers)
   oppetid_fuzz(snmp_fuzz tests/fuzz/snmp_fuzz.cc agent_parsers)
 endif()

@@ -84,15 +84,15 @@ int RunVerify(const Options& options) {
   const auto summary = VerifyLedger(PathOf(options));
   if (!summary.ok()) return Fail(summary.status());
   if (options.json) {
-    std::cout << absl::StrCat("{\"ledger\":\"", summary->id, "\",\"agents\":", summary->agents,
-                              ",\"spans\":", summary->spans,
-                              ",\"backup_runs\":", summary->backup_runs,
-                              ",\"acts\":", summary->acts, ",\"chain\":\"", summary->head.number,
-                              ":", summary->head.hash, "\"}\n");
+    std::cout << absl::StrCat(
+        "{\"ledger\":\"", summary->id, "\",\"agents\":", summary->agents,
+        ",\"spans\":", summary->spans, ",\"backup_runs\":", summary->backup_runs,
+        ",\"tickets\":", summary->tickets, ",\"acts\":", summary->acts, ",\"chain\":\"",
+        summary->head.number, ":", summary->head.hash, "\"}\n");
   } else {
     std::cout << "ledger " << summary->id << " is whole: " << summary->agents << " agents, "
               << summary->spans << " spans, " << summary->backup_runs << " backup runs, "
-              << summary->acts << " acts\n";
+              << summary->tickets << " tickets, " << summary->acts << " acts\n";
   }
   return std::cout.flush() ? 0 : 1;
 }

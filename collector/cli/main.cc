@@ -14,6 +14,7 @@
 #include "collector/cli/outage.h"
 #include "collector/cli/report.h"
 #include "collector/cli/status.h"
+#include "collector/cli/ticket.h"
 #include "collector/cli/token.h"
 
 int main(int argc, char** argv) {
@@ -28,6 +29,7 @@ int main(int argc, char** argv) {
   oppetid::collector::AddExport(app, exit_code);
   oppetid::collector::AddCheckConfig(app, exit_code);
   oppetid::collector::AddReport(app, exit_code);
+  oppetid::collector::AddTicket(app, exit_code);
   oppetid::collector::AddToken(app, exit_code);
   oppetid::collector::AddAudit(app, exit_code);
   oppetid::collector::AddLedger(app, exit_code);

@@ -73,6 +73,9 @@ absl::StatusOr<Input> ReadAll(const ReportOptions& options, ReportRequest& reque
   auto texts = TextsOf(**source, options.period, *as_known_at, options.files.catalogue);
   if (!texts.ok()) return texts.status();
   request.as_known_at = texts->as_known_at;
+  auto tickets = (*source)->Tickets(texts->period.to);
+  if (!tickets.ok()) return tickets.status();
+  texts->texts.tickets = *std::move(tickets);
   progress.Step("reading what was exported");
   return ReadTexts(texts->texts);
 }

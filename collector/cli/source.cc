@@ -9,6 +9,7 @@
 #include "collector/account/when.h"
 #include "collector/ledger/sqlite.h"
 #include "collector/report/catalogue_reader.h"
+#include "collector/tickets/ticket_json.h"
 #include "common/clock.h"
 #include "common/file.h"
 #include "common/text.h"
@@ -21,6 +22,16 @@ absl::StatusOr<Catalogue> Parse(const std::string& yaml) {
   auto catalogue = ReadCatalogue(yaml, faults);
   if (catalogue) return *std::move(catalogue);
   return absl::InvalidArgumentError(absl::StrJoin(faults.lines(), "\n"));
+}
+
+// An answer that broke off ends with a line that is no JSON.
+absl::StatusOr<std::string> Whole(absl::StatusOr<std::string> body) {
+  if (!body.ok()) return body;
+  const size_t failed = body->rfind("error: ");
+  if (failed != std::string::npos && (failed == 0 || (*body)[failed - 1] == '\n')) {
+    return absl::DataLossError(body->substr(failed, body->find('\n', failed) - failed));
+  }
+  return body;
 }
 
 class CollectorSource : public Source {
@@ -48,12 +59,11 @@ class CollectorSource : public Source {
                           "&to=" + UrlEncode(FormatInstant(period.to)),
                       catalogue);
     if (!body.ok()) return body;
-    // An answer that broke off ends with a line that is no JSON.
-    const size_t failed = body->rfind("error: ");
-    if (failed != std::string::npos && (failed == 0 || (*body)[failed - 1] == '\n')) {
-      return absl::DataLossError(body->substr(failed, body->find('\n', failed) - failed));
-    }
-    return body;
+    return Whole(std::move(body));
+  }
+  absl::StatusOr<std::string> Tickets(Instant before) override {
+    return Whole(
+        Fetch(address_, "GET", "/api/v1/export/tickets?to=" + UrlEncode(FormatInstant(before))));
   }
 
  private:
@@ -113,6 +123,13 @@ class LedgerSource : public Source {
       text += piece;
       piece.clear();
     }
+    return text;
+  }
+  absl::StatusOr<std::string> Tickets(Instant before) override {
+    std::string text;
+    const absl::Status status =
+        reader_->ForEachTicket(before, [&](const Ticket& ticket) { text += TicketJson(ticket); });
+    if (!status.ok()) return status;
     return text;
   }
 

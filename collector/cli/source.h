@@ -35,6 +35,8 @@ class Source {
   virtual absl::StatusOr<std::string> Decisions() = 0;
   // history.jsonl of [from, to), its services those of `catalogue` (empty: the one in force).
   virtual absl::StatusOr<std::string> History(Interval period, const std::string& catalogue) = 0;
+  // tickets.jsonl: every ticket that something happened to before `before`.
+  virtual absl::StatusOr<std::string> Tickets(Instant before) = 0;
 };
 
 // The ledger's file where one is named, or where --state names a directory whose collector does not
@@ -51,8 +53,9 @@ struct PeriodTexts {
   InputTexts texts;
 };
 
-// The period's catalogue (or that in `catalogue_file`), its history and tickets. A period that is
-// not over is known as of now, unless `as_known_at` says otherwise.
+// The period's catalogue (or that in `catalogue_file`) and its history; its tickets are left to
+// whoever needs them. A period that is not over is known as of now, unless `as_known_at` says
+// otherwise.
 absl::StatusOr<PeriodTexts> TextsOf(Source& source, const std::string& period,
                                     AsKnownAt as_known_at, const std::string& catalogue_file);
 

@@ -112,6 +112,28 @@ absl::Status BackUpLedger(const std::string& ledger, const std::string& copy) {
   return status;
 }
 
+namespace {
+
+// A ticket with everything that is known of it, as a line.
+std::string Line(const Ticket& ticket) {
+  std::string line =
+      absl::StrCat("ticket\t", ticket.id, "\t", ticket.source, "\t", ticket.municipality, "\t",
+                   ticket.kind, "\t", ticket.priority, "\t", ticket.service);
+  for (const TicketEvent& its : ticket.events) {
+    absl::StrAppend(&line, "\t", ToUnixMillis(its.at), "\t", its.status, "\t", its.responded, "\t",
+                    its.removed, "\t", its.municipality, "\t", its.kind, "\t", its.priority, "\t",
+                    its.service, "\t", ToUnixMillis(its.recorded_at));
+  }
+  if (ticket.satisfaction) {
+    absl::StrAppend(&line, "\t", ticket.satisfaction->score, "\t",
+                    ToUnixMillis(ticket.satisfaction->at), "\t",
+                    ToUnixMillis(ticket.satisfaction->recorded_at));
+  }
+  return line + "\n";
+}
+
+}  // namespace
+
 absl::StatusOr<LedgerSummary> VerifyLedger(const std::string& path) {
   auto reader = OpenSqliteReader(path);
   if (!reader.ok()) return reader.status();
@@ -127,6 +149,8 @@ absl::StatusOr<LedgerSummary> VerifyLedger(const std::string& path) {
                                        [&](const StoredSpan&) { ++summary.spans; });
   if (!status.ok()) return status;
   status = (*reader)->ForEachBackupRun([&](const StoredBackupRun&) { ++summary.backup_runs; });
+  if (!status.ok()) return status;
+  status = (*reader)->ForEachTicket(kEver, [&](const Ticket&) { ++summary.tickets; });
   if (!status.ok()) return status;
   bool broken = false;
   status = (*reader)->ForEachAct(1, [&](const Act& act) {
@@ -163,6 +187,8 @@ absl::StatusOr<std::string> HashLedger(const std::string& path) {
                           "\t", run.bytes, "\t", run.files, "\t", ToUnixMillis(run.recorded_at),
                           "\n"));
   });
+  if (!status.ok()) return status;
+  status = (*reader)->ForEachTicket(kEver, [&](const Ticket& ticket) { hash.Add(Line(ticket)); });
   if (!status.ok()) return status;
   status = (*reader)->ForEachAct(1, [&](const Act& act) {
     hash.Add(absl::StrCat("act\t", act.number, "\t", act.hash, "\n"));

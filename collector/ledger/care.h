@@ -21,7 +21,7 @@ std::string UnfinishedCopy(const std::string& copy);
 
 struct LedgerSummary {
   std::string id;
-  uint64_t agents = 0, spans = 0, backup_runs = 0, acts = 0;
+  uint64_t agents = 0, spans = 0, backup_runs = 0, tickets = 0, acts = 0;
   ChainHead head;
 };
 
@@ -29,8 +29,8 @@ struct LedgerSummary {
 // wrong.
 absl::StatusOr<LedgerSummary> VerifyLedger(const std::string& path);
 
-// SHA-256, as 64 hex digits, over the ledger's id, every span, backup run and act as lines in their
-// order: equal for a ledger and its copy, different when any fact differs.
+// SHA-256, as 64 hex digits, over the ledger's id, every span, backup run, ticket and act as lines
+// in their order: equal for a ledger and its copy, different when any fact differs.
 absl::StatusOr<std::string> HashLedger(const std::string& path);
 
 }  // namespace oppetid::collector

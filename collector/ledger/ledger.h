@@ -17,6 +17,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "collector/sla/facts.h"
 #include "common/instant.h"
 #include "common/state.h"
 
@@ -81,6 +82,41 @@ struct BackupRunWrite {
   uint64_t files = 0;
 };
 
+// One event of a ticket. Its natural key is (ticket, at, key) and everything it says: what a source
+// tells otherwise later becomes an event of its own, so that a report as known at an earlier time
+// stays what it was.
+struct TicketEventWrite {
+  TicketEvent event;  // recorded_at is the ledger's to say
+  std::string key;    // the source's own id of the event; empty where it has none
+  int64_t order = 0;  // in the source, among events of one instant
+};
+
+// What a source tells of a ticket: its values at creation, and some or all of its events. Other
+// values than those already stored count from the first of these events on.
+struct TicketWrite {
+  std::string source;
+  std::string id;  // unique across sources: a source prefixes it
+  std::string municipality, kind, priority, service;
+  std::vector<TicketEventWrite> events;
+  std::optional<Answer> satisfaction;  // of several the newest counts
+  // The source knows the ticket only as it is now. A resolution stored earlier that it no longer
+  // tells was undone at some time since: the ticket counts as open from that very resolution on.
+  bool snapshot = false;
+  // Only if the ledger has the ticket already: of one that is gone, nothing else is known.
+  bool only_if_known = false;
+};
+
+// How far a source of tickets has been read; moves in the transaction that stores what was read.
+struct SourceCursor {
+  std::string source;
+  std::string mapping;  // fingerprint of the configuration that it was read with
+  Instant changed;      // everything changed before it has been read
+  std::string token;    // the source's own word for the place
+  Instant succeeded;    // when it was read last
+  Instant rescanned;    // when its open tickets were asked for last
+  bool operator==(const SourceCursor&) const = default;
+};
+
 // Something that a person decided, as a record of the audit chain: what it means stands in `body`.
 struct Act {
   uint64_t number = 0;  // counted from 1, without a hole
@@ -108,8 +144,11 @@ struct Batch {
   std::vector<AgentRow> agents;  // each replaces its host's earlier row
   std::vector<BackupRunWrite> backups;
   std::vector<Act> acts;  // must continue the chain, else the batch is refused
+  std::vector<TicketWrite> tickets;
+  std::vector<SourceCursor> cursors;  // each replaces its source's earlier one
   bool empty() const {
-    return runs.empty() && gaps.empty() && agents.empty() && backups.empty() && acts.empty();
+    return runs.empty() && gaps.empty() && agents.empty() && backups.empty() && acts.empty() &&
+           tickets.empty() && cursors.empty();
   }
 };
 
@@ -148,6 +187,11 @@ class LedgerReader {
   // Every backup run, by host, job, kind and start.
   virtual absl::Status ForEachBackupRun(
       const std::function<void(const StoredBackupRun&)>& visit) = 0;
+  // Every ticket that something happened to before `before`, by id, with all its events in order.
+  virtual absl::Status ForEachTicket(Instant before,
+                                     const std::function<void(const Ticket&)>& visit) = 0;
+  virtual absl::StatusOr<std::optional<Ticket>> FindTicket(const std::string& id) = 0;
+  virtual absl::StatusOr<std::vector<SourceCursor>> SourceCursors() = 0;
   // The acts from `first` on, in their order.
   virtual absl::Status ForEachAct(uint64_t first, const std::function<void(const Act&)>& visit) = 0;
 };

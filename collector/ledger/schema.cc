@@ -61,6 +61,46 @@ CREATE TABLE acts (
   body TEXT NOT NULL,
   hash TEXT NOT NULL);
 )sql",
+    R"sql(
+-- Values at creation. No subject, text or person is ever stored of a ticket.
+CREATE TABLE tickets (
+  id TEXT PRIMARY KEY,
+  source TEXT NOT NULL,
+  municipality TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  priority TEXT NOT NULL,
+  service TEXT NOT NULL,
+  recorded_at_ms INTEGER NOT NULL) WITHOUT ROWID;
+-- Municipality, kind, priority and service are empty where the event does not change them.
+CREATE TABLE ticket_events (
+  ticket_id TEXT NOT NULL REFERENCES tickets (id),
+  at_ms INTEGER NOT NULL,
+  event_key TEXT NOT NULL,
+  status TEXT NOT NULL,
+  responded INTEGER NOT NULL CHECK (responded IN (0, 1)),
+  removed INTEGER NOT NULL CHECK (removed IN (0, 1)),
+  municipality TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  priority TEXT NOT NULL,
+  service TEXT NOT NULL,
+  source_order INTEGER NOT NULL,
+  recorded_at_ms INTEGER NOT NULL,
+  PRIMARY KEY (ticket_id, at_ms, event_key, status, responded, removed, municipality, kind,
+               priority, service)) WITHOUT ROWID;
+CREATE TABLE ticket_answers (
+  ticket_id TEXT NOT NULL REFERENCES tickets (id),
+  at_ms INTEGER NOT NULL,
+  score INTEGER NOT NULL CHECK (score BETWEEN 1 AND 5),
+  recorded_at_ms INTEGER NOT NULL,
+  PRIMARY KEY (ticket_id, at_ms)) WITHOUT ROWID;
+CREATE TABLE ticket_sources (
+  source TEXT PRIMARY KEY,
+  mapping TEXT NOT NULL,
+  changed_ms INTEGER NOT NULL,
+  token TEXT NOT NULL,
+  succeeded_ms INTEGER NOT NULL,
+  rescanned_ms INTEGER NOT NULL) WITHOUT ROWID;
+)sql",
 };
 constexpr int64_t kSchemaVersion = std::size(kSteps);
 

@@ -9,6 +9,7 @@
 #include "collector/ledger/reserve.h"
 #include "collector/ledger/schema.h"
 #include "collector/ledger/sqlite_db.h"
+#include "collector/ledger/sqlite_tickets.h"
 
 namespace oppetid::collector {
 namespace {
@@ -26,6 +27,7 @@ class SqliteLedger : public Ledger {
     const auto newest = db_.QueryInt(
         "SELECT max((SELECT coalesce(max(recorded_at_ms), 0) FROM spans),"
         " (SELECT coalesce(max(recorded_at_ms), 0) FROM backup_runs),"
+        " (SELECT coalesce(max(recorded_at_ms), 0) FROM ticket_events),"
         " (SELECT coalesce(max(at_ms), 0) FROM acts))");
     if (!newest.ok()) return newest.status();
     newest_record_ms_ = *newest;
@@ -67,7 +69,10 @@ class SqliteLedger : public Ledger {
       return status;
     }
     Instant newest = newest_record();
-    if (!batch.runs.empty() || !batch.gaps.empty() || !batch.backups.empty()) newest = recorded;
+    if (!batch.runs.empty() || !batch.gaps.empty() || !batch.backups.empty() ||
+        !batch.tickets.empty()) {
+      newest = recorded;
+    }
     if (!batch.acts.empty()) {
       head_ = {batch.acts.back().number, batch.acts.back().hash};
       newest = std::max(newest, batch.acts.back().at);
@@ -124,7 +129,7 @@ class SqliteLedger : public Ledger {
       if (!prepared.ok()) return prepared.status();
       *statement = *std::move(prepared);
     }
-    return absl::OkStatus();
+    return tickets_.Prepare(db_);
   }
 
   absl::Status Apply(const Batch& batch, Instant now) {
@@ -139,6 +144,12 @@ class SqliteLedger : public Ledger {
     }
     for (const BackupRunWrite& run : batch.backups) {
       if (auto status = PutBackup(run, now); !status.ok()) return status;
+    }
+    for (const TicketWrite& ticket : batch.tickets) {
+      if (auto status = tickets_.Put(ticket, now); !status.ok()) return status;
+    }
+    for (const SourceCursor& cursor : batch.cursors) {
+      if (auto status = tickets_.PutCursor(cursor); !status.ok()) return status;
     }
     ChainHead head = head_;
     for (const Act& act : batch.acts) {
@@ -254,6 +265,7 @@ class SqliteLedger : public Ledger {
   std::atomic<uint64_t> bytes_{0};
   Statement find_check_, add_check_, last_piece_, add_piece_, grow_piece_, put_agent_, put_backup_,
       add_act_;
+  TicketTables tickets_;
   ChainHead head_;
   std::map<std::string, int64_t> check_ids_;
 };

@@ -7,6 +7,7 @@
 #include "collector/ledger/schema.h"
 #include "collector/ledger/sqlite.h"
 #include "collector/ledger/sqlite_db.h"
+#include "collector/ledger/sqlite_tickets.h"
 
 namespace oppetid::collector {
 namespace {
@@ -61,6 +62,22 @@ class SqliteReader : public LedgerReader {
       run.recorded_at = FromUnixMillis(select->Int(8));
       visit(run);
     }
+  }
+
+  absl::Status ForEachTicket(Instant before,
+                             const std::function<void(const Ticket&)>& visit) override {
+    return Together([&] { return ReadTickets(db_, before, visit); });
+  }
+
+  absl::StatusOr<std::optional<Ticket>> FindTicket(const std::string& id) override {
+    std::optional<Ticket> found;
+    const absl::Status status = Together([&] { return ReadTicket(db_, id, &found); });
+    if (!status.ok()) return status;
+    return found;
+  }
+
+  absl::StatusOr<std::vector<SourceCursor>> SourceCursors() override {
+    return ReadSourceCursors(db_);
   }
 
   absl::Status ForEachAct(uint64_t first, const std::function<void(const Act&)>& visit) override {

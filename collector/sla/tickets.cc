@@ -174,6 +174,22 @@ TicketFigures Finish(Row row, const TicketTarget* target) {
   return std::move(figures);
 }
 
+using Targets = std::map<std::pair<std::string, std::string>, const TicketTarget*>;
+
+Targets TargetsOf(const Catalogue& catalogue) {
+  Targets targets;
+  for (const TicketTarget& target : catalogue.tickets.targets) {
+    targets[{target.kind, target.priority}] = &target;
+  }
+  return targets;
+}
+
+const TicketTarget* TargetOf(const Targets& targets, const std::string& kind,
+                             const std::string& priority) {
+  const auto it = targets.find({kind, priority});
+  return it == targets.end() ? nullptr : it->second;
+}
+
 }  // namespace
 
 OpenTime::OpenTime(Intervals open) : open_(std::move(open)) {
@@ -207,47 +223,49 @@ Instant OpenTime::After(Instant from, Millis elapsed) const {
   return at < open_[i].to ? at : kForever;
 }
 
-TicketReport AccountTickets(const Catalogue& catalogue, const Facts& facts, AsKnownAt as_known_at,
-                            Interval period) {
-  std::map<std::pair<std::string, std::string>, const TicketTarget*> targets;
-  for (const TicketTarget& target : catalogue.tickets.targets) {
-    targets[{target.kind, target.priority}] = &target;
-  }
-  const auto target_of = [&](const std::string& kind, const std::string& priority) {
-    const auto it = targets.find({kind, priority});
-    return it == targets.end() ? nullptr : it->second;
-  };
-  Interval life = period;
+void ForEachTicketCase(const Catalogue& catalogue, const Facts& facts, AsKnownAt as_known_at,
+                       Instant end,
+                       const std::function<void(const Ticket&, const TicketCase&)>& visit) {
+  const Targets targets = TargetsOf(catalogue);
+  Interval life{end, end};
   for (const auto& [id, ticket] : facts.tickets) {
     for (const TicketEvent& event : ticket.events) life.from = std::min(life.from, event.at);
   }
   Calendars calendars(catalogue, life);
-  std::map<std::tuple<std::string, std::string, std::string>, Row> rows;
-  std::map<std::string, SatisfactionFigures> satisfaction;
   for (const auto& [id, ticket] : facts.tickets) {
-    Seen seen = See(ticket, as_known_at, period.to);
+    Seen seen = See(ticket, as_known_at, end);
     // Removed, or nothing has happened to it yet: it counts nowhere, nor does its answer.
     if (seen.events.empty()) continue;
-    if (ticket.satisfaction && Known(ticket.satisfaction->recorded_at, as_known_at) &&
-        period.from <= ticket.satisfaction->at && ticket.satisfaction->at < period.to) {
-      SatisfactionFigures& its = satisfaction[seen.municipality];
-      its.municipality = seen.municipality;
-      ++its.answers;
-      its.sum += ticket.satisfaction->score;
-      its.four_or_more += ticket.satisfaction->score >= 4 ? 1 : 0;
-    }
-    const TicketTarget* target = target_of(seen.kind, seen.priority);
+    const TicketTarget* target = TargetOf(targets, seen.kind, seen.priority);
     const bool own = target != nullptr && !target->calendar.empty();
     const OpenTime& open = calendars.Of(own ? target->calendar : catalogue.tickets.calendar);
-    const TicketCase its = CaseOf(std::move(seen), target, catalogue.tickets, open, period.to);
-    Row& row = rows[{its.municipality, its.kind, its.priority}];
-    std::tie(row.figures.municipality, row.figures.kind, row.figures.priority) =
-        std::tie(its.municipality, its.kind, its.priority);
-    Count(its, period, row);
+    visit(ticket, CaseOf(std::move(seen), target, catalogue.tickets, open, end));
   }
+}
+
+TicketReport AccountTickets(const Catalogue& catalogue, const Facts& facts, AsKnownAt as_known_at,
+                            Interval period) {
+  std::map<std::tuple<std::string, std::string, std::string>, Row> rows;
+  std::map<std::string, SatisfactionFigures> satisfaction;
+  ForEachTicketCase(
+      catalogue, facts, as_known_at, period.to, [&](const Ticket& ticket, const TicketCase& its) {
+        if (ticket.satisfaction && Known(ticket.satisfaction->recorded_at, as_known_at) &&
+            period.from <= ticket.satisfaction->at && ticket.satisfaction->at < period.to) {
+          SatisfactionFigures& answers = satisfaction[its.municipality];
+          answers.municipality = its.municipality;
+          ++answers.answers;
+          answers.sum += ticket.satisfaction->score;
+          answers.four_or_more += ticket.satisfaction->score >= 4 ? 1 : 0;
+        }
+        Row& row = rows[{its.municipality, its.kind, its.priority}];
+        std::tie(row.figures.municipality, row.figures.kind, row.figures.priority) =
+            std::tie(its.municipality, its.kind, its.priority);
+        Count(its, period, row);
+      });
+  const Targets targets = TargetsOf(catalogue);
   TicketReport report;
   for (auto& [key, row] : rows) {
-    const TicketTarget* target = target_of(row.figures.kind, row.figures.priority);
+    const TicketTarget* target = TargetOf(targets, row.figures.kind, row.figures.priority);
     report.rows.push_back(Finish(std::move(row), target));
   }
   for (auto& [municipality, its] : satisfaction) report.satisfaction.push_back(its);

@@ -3,6 +3,7 @@
 // Pure, safe from any thread.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -70,6 +71,11 @@ struct TicketReport {
   std::vector<TicketFigures> rows;                // by municipality, kind, priority as text
   std::vector<SatisfactionFigures> satisfaction;  // by municipality
 };
+
+// Each ticket that counts by `end`, as seen there.
+void ForEachTicketCase(const Catalogue& catalogue, const Facts& facts, AsKnownAt as_known_at,
+                       Instant end,
+                       const std::function<void(const Ticket&, const TicketCase&)>& visit);
 
 TicketReport AccountTickets(const Catalogue& catalogue, const Facts& facts, AsKnownAt as_known_at,
                             Interval period);

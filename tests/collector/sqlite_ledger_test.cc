@@ -8,7 +8,7 @@
 
 #include "collector/ledger/reserve.h"
 #include "collector/ledger/sqlite.h"
-#include "tests/contract/ledger_contract.h"
+#include "tests/contract/ledger_tickets_contract.h"
 #include "tests/support/temp_dir.h"
 
 namespace oppetid::collector {
@@ -94,8 +94,12 @@ TEST(SqliteLedger, BringsAnOlderFileUpToDate) {
   }
   sqlite3* db = nullptr;
   ASSERT_EQ(sqlite3_open(place.file().c_str(), &db), SQLITE_OK);
-  EXPECT_EQ(sqlite3_exec(db, "DROP TABLE acts; DROP TABLE backup_runs; PRAGMA user_version = 1",
-                         nullptr, nullptr, nullptr),
+  EXPECT_EQ(sqlite3_exec(
+                db,
+                "DROP TABLE ticket_events; DROP TABLE ticket_answers; DROP TABLE ticket_sources; "
+                "DROP TABLE tickets; DROP TABLE acts; DROP TABLE backup_runs; "
+                "PRAGMA user_version = 1",
+                nullptr, nullptr, nullptr),
             SQLITE_OK);
   sqlite3_close(db);
   const auto reader = OpenSqliteReader(place.file());
