@@ -188,7 +188,6 @@ oppetid_test(enrolment_test
           tests/collector/trust_test.cc
   LIBS collector_support test_support)
 oppetid_test(renewal_test SOURCES tests/agent/renewal_test.cc LIBS agent_core test_support)
-oppetid_test(identity_test SOURCES tests/common/identity_test.cc LIBS oppetid_common test_support)
 oppetid_test(ticket_desk_test
   SOURCES tests/collector/tickets/desk_test.cc tests/support/http_client.cc
   LIBS collector_support collector_tickets test_support)
