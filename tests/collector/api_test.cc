@@ -1,3 +1,4 @@
+#include "collector/account/agreements.h"
 #include "collector/account_api.h"
 #include "collector/admin_api.h"
 #include "collector/ledger/sqlite.h"
@@ -23,6 +24,8 @@ class ApiTest : public HttpFixture, public LedgerWriter {
     api_.emplace(*hub_, *ledger_, counters_, clock_, *tokens_, anonymous);
     AddTokenPages(*api_, *tokens_);
     AddAuditPage(*api_, *ledger_);
+    acts_->AddView([this](const Act& act) { agreements_.Tell(act); });
+    AddAccountPages(*api_, *acts_, agreements_, *hub_, *ledger_, clock_);
     AddAccountPages(*api_, *acts_, agreements_, *hub_, *ledger_, clock_);
     Start([this](HttpRequest request, HttpDone done) {
       api_->Handle(std::move(request), std::move(done));
@@ -69,6 +72,7 @@ class ApiTest : public HttpFixture, public LedgerWriter {
   Counters counters_{clock_};
   std::unique_ptr<Ledger> ledger_;
   std::optional<Hub> hub_;
+  Agreements agreements_;
   std::optional<Acts> acts_;
   std::optional<Tokens> tokens_;
   Agreements agreements_;
