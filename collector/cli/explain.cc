@@ -8,6 +8,7 @@
 #include "collector/cli/source.h"
 #include "collector/report/catalogue_reader.h"
 #include "collector/report/explain.h"
+#include "common/clock.h"
 #include "common/file.h"
 #include "common/text.h"
 
@@ -24,7 +25,10 @@ absl::StatusOr<std::string> CatalogueFor(Source& source, const ExplainOptions& o
                                          Instant at) {
   if (!options.catalogue.empty()) return ReadFile(options.catalogue);
   if (!options.period.empty()) return source.CatalogueOf(options.period, std::nullopt);
-  return source.CatalogueAt(at);
+  auto yaml = source.CatalogueAt(at);
+  // What was before the first catalogue is computed by a later one.
+  if (absl::IsNotFound(yaml.status())) return source.CatalogueAt(SystemClock().Now());
+  return yaml;
 }
 
 absl::StatusOr<std::string> ExplainFrom(Source& source, const ExplainOptions& options) {

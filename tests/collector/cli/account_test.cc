@@ -275,6 +275,8 @@ TEST_F(AccountCommand, OutagesHaveNotesAndInstantsAnExplanation) {
               AllOf(HasSubstr("counts as unknown"),
                     HasSubstr("mail01/smtp: unknown, a gap from 2024-07-12T00:00:00.000Z"),
                     HasSubstr("spool lost")));
+  EXPECT_THAT(Ask(explain + "2024-06-30T00:00:00Z").out, HasSubstr("counts as down"))
+      << "before the first catalogue by the newest";
   EXPECT_THAT(Ask("explain line lillesand --at 2024-07-12T01:00:00Z").out,
               HasSubstr("room/gw-lillesand: unknown; nothing is known of it"));
   EXPECT_THAT(Ask("explain email lillesand --at 2024-07-12T01:00:00Z").err,
