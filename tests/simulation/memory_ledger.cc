@@ -49,6 +49,18 @@ class Reader : public collector::LedgerReader {
     return absl::OkStatus();
   }
 
+  // It has no tickets.
+  absl::Status ForEachTicket(Instant,
+                             const std::function<void(const collector::Ticket&)>&) override {
+    return absl::OkStatus();
+  }
+  absl::StatusOr<std::optional<collector::Ticket>> FindTicket(const std::string&) override {
+    return std::nullopt;
+  }
+  absl::StatusOr<std::vector<collector::SourceCursor>> SourceCursors() override {
+    return std::vector<collector::SourceCursor>{};
+  }
+
   absl::Status ForEachAct(uint64_t first,
                           const std::function<void(const collector::Act&)>& visit) override {
     const auto acts = image_->acts;

@@ -82,6 +82,16 @@ class PretendedLedger : public LedgerReader {
     for (const StoredBackupRun& its : backups) visit(its);
     return absl::OkStatus();
   }
+  // It has no tickets.
+  absl::Status ForEachTicket(Instant, const std::function<void(const Ticket&)>&) override {
+    return absl::OkStatus();
+  }
+  absl::StatusOr<std::optional<Ticket>> FindTicket(const std::string&) override {
+    return std::nullopt;
+  }
+  absl::StatusOr<std::vector<SourceCursor>> SourceCursors() override {
+    return std::vector<SourceCursor>{};
+  }
   absl::Status ForEachAct(uint64_t first, const std::function<void(const Act&)>& visit) override {
     for (const Act& act : acts) {
       if (act.number >= first) visit(act);
