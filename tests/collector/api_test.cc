@@ -26,7 +26,6 @@ class ApiTest : public HttpFixture, public LedgerWriter {
     AddAuditPage(*api_, *ledger_);
     acts_->AddView([this](const Act& act) { agreements_.Tell(act); });
     AddAccountPages(*api_, *acts_, agreements_, *hub_, *ledger_, clock_);
-    AddAccountPages(*api_, *acts_, agreements_, *hub_, *ledger_, clock_);
     Start([this](HttpRequest request, HttpDone done) {
       api_->Handle(std::move(request), std::move(done));
     });
@@ -75,7 +74,6 @@ class ApiTest : public HttpFixture, public LedgerWriter {
   Agreements agreements_;
   std::optional<Acts> acts_;
   std::optional<Tokens> tokens_;
-  Agreements agreements_;
   std::optional<Api> api_;
   std::shared_ptr<FakeLink> link_;
   absl::Status fault_;
