@@ -92,7 +92,7 @@ TEST_F(AgentConfigTest, TheFileOfTheLocalRunIsAccepted) {
   EXPECT_THAT(text, testing::Not(HasSubstr("@")));
   const AgentConfig config = Read(text);
   EXPECT_THAT(faults_, IsEmpty());
-  EXPECT_EQ(config.ca, "/tmp/state/ca/ca.pem");
+  EXPECT_EQ(config.ca, "/tmp/state/agent/ca.pem");
   EXPECT_EQ(config.certificate, "/tmp/state/agent/agent.pem");
 }
 

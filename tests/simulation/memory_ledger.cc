@@ -20,7 +20,10 @@ class Reader : public collector::LedgerReader {
     return rows;
   }
 
-  absl::Status Freeze() override { return absl::OkStatus(); }  // an image is one state
+  absl::Status Freeze() override {
+    image_ = std::make_shared<const LedgerImage>(*image_);
+    return absl::OkStatus();
+  }
 
   absl::Status ForEachSpan(Instant from, Instant to,
                            const std::function<void(const StoredSpan&)>& visit) override {
