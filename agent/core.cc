@@ -240,10 +240,14 @@ void Core::SaveOpenRuns(Steady now) {
     AppendRecord(sequence++, ToFact({check, run, EndReason::kRestart}).SerializeAsString(), &bytes);
   }
   const auto status = disk_.Replace(kOpenRunsFile, bytes);
-  if (!status.ok() && !disk_failing_) {
+  // Told once per change: a restless host saves at every change of state.
+  if (!status.ok() && !open_runs_failing_) {
     LogError("cannot save the open runs; trying again each interval",
              {{"error", std::string(status.message())}});
+  } else if (status.ok() && open_runs_failing_) {
+    LogInfo("the open runs can be saved again");
   }
+  open_runs_failing_ = !status.ok();
 }
 
 Steady Core::Next() const {

@@ -118,6 +118,7 @@ class Core : public FrameSource {
   std::deque<v1::Fact> unspooled_;  // closed runs that the disk refused so far; bounded
   uint64_t facts_lost_ = 0;
   bool disk_failing_ = false;
+  bool open_runs_failing_ = false;
   bool left_out_told_ = false;
   Steady spool_again_at_{};  // not before, after the disk refused
   Steady save_open_at_{};
