@@ -159,10 +159,11 @@ void World::Start() {
 
 void World::Run() {
   Start();
-  Faults faults(*this);
-  faults.Plan();
+  const auto faults = std::make_shared<Faults>(*this);
+  faults_ = faults;
+  faults->Plan();
   scheduler.Run(kHourMs);
-  faults.Heal();
+  faults->Heal();
   healed_ = true;
   scheduler.Run(kHourMs + kSettleMs);
   // Open runs become facts: every agent ends as it should and comes back to deliver.

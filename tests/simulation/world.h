@@ -108,6 +108,7 @@ class World {
 
   bool trace_;
   bool healed_ = false;
+  std::shared_ptr<void> faults_;  // what they end may lie beyond Run
   uint64_t next_stream_ = 1;
   std::vector<std::weak_ptr<Stream>> streams_;
   std::vector<std::string> failures_;
