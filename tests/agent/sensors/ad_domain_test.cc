@@ -316,7 +316,7 @@ TEST_F(AdDomainTest, LockedExpiredAndDisabledAccountsOfItsOwn) {
   EXPECT_THAT(disabled.text, HasSubstr(": it is disabled; tried again hourly"));
   LogOnWrongly("alice", 3);
   const Answer locked = Ask(Config("", "alice", password));
-  EXPECT_EQ(locked.state, State::kUnknown);
+  EXPECT_EQ(locked.state, State::kUnknown) << locked.text;
   EXPECT_THAT(locked.text, HasSubstr(": it is locked; tried again hourly"));
   domain_->Run("tool", "dc1 user unlock alice >/dev/null");
 }
