@@ -275,6 +275,8 @@ void World::AuditKill(AgentActor& agent, bool in_call) {
       }
       run.floor = std::min(known, run.last);
       if (known >= promised) continue;
+      // What a clock ahead has brought may be refused, acked as such, and trimmed.
+      if (run.ahead && plan.short_retain) continue;
       if (InGap(disk, ledger, agent.name(), name, promised)) {
         run.floor = promised;
       } else if (healthy && !plan.damage && !plan.agent_images && !plan.ledger_images) {
