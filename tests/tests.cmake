@@ -258,12 +258,19 @@ if(NOT OPPETID_CORES_ONLY)
 endif()
 
 # oppetid_fuzz(name source libs...): the libFuzzer target `name`, with its seeds in
-# tests/fuzz/corpus/<name without _fuzz>. tests/fuzz/run runs them all.
-if(OPPETID_FUZZ)
+# tests/fuzz/corpus/<name without _fuzz>. tests/fuzz/run runs them all. Where there is no libFuzzer, a
+# sanitizer build tries the seeds and some thousand mutations of them.
+if(OPPETID_CORES_ONLY)
   function(oppetid_fuzz name source)
     add_executable(${name} ${source})
     target_link_libraries(${name} PRIVATE ${ARGN} oppetid_warnings)
-    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+    if(OPPETID_FUZZ)
+      target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+    else()
+      string(REPLACE "_fuzz" "" seeds ${name})
+      target_sources(${name} PRIVATE tests/fuzz/replay.cc)
+      add_test(NAME ${name} COMMAND ${name} ${PROJECT_SOURCE_DIR}/tests/fuzz/corpus/${seeds})
+    endif()
   endfunction()
   oppetid_fuzz(backup_output_fuzz tests/fuzz/backup_output_fuzz.cc agent_backup_parsers)
   oppetid_fuzz(ad_fuzz tests/fuzz/ad_fuzz.cc agent_parsers)
