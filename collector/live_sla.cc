@@ -36,16 +36,6 @@ absl::StatusOr<SpansByCheck> ReadSpans(const Ledger& ledger, Instant from, Insta
   return spans;
 }
 
-absl::StatusOr<Settled> SettleNow(const Ledger& ledger, Agreed agreed, Instant now) {
-  const Instant at = now - kSettleBehind;
-  const auto starts = WindowStarts(now, agreed.catalogue->zone);
-  auto spans =
-      ReadSpans(ledger, std::min(at, *std::min_element(starts.begin(), starts.end())), kForever);
-  if (!spans.ok()) return spans.status();
-  return Settle(std::move(agreed.catalogue), std::move(agreed.decisions), *std::move(spans), at,
-                now);
-}
-
 // One family: its heading, then its samples.
 class Family {
  public:
@@ -157,6 +147,49 @@ void RenderMaintenance(const View& view, const std::map<std::string, bool>& chec
 
 }  // namespace
 
+absl::StatusOr<LiveSla::Read> LiveSla::ReadAndSettle(const Ledger& ledger, Agreed agreed,
+                                                     Instant now) {
+  const Instant at = now - kSettleBehind;
+  const auto starts = WindowStarts(now, agreed.catalogue->zone);
+  auto spans =
+      ReadSpans(ledger, std::min(at, *std::min_element(starts.begin(), starts.end())), kForever);
+  if (!spans.ok()) return spans.status();
+  auto reader = ledger.OpenReader();
+  if (!reader.ok()) return reader.status();
+  Read read;
+  const absl::Status status = (*reader)->ForEachBackupRun([&](const StoredBackupRun& run) {
+    read.backups[run.host + "/" + run.job].push_back(
+        {run.start, run.end, run.recorded_at, run.restore_test, run.success});
+  });
+  if (!status.ok()) return status;
+  read.settled =
+      Settle(std::move(agreed.catalogue), std::move(agreed.decisions), *std::move(spans), at, now);
+  return read;
+}
+
+// Compliance with the recovery point objective, this quarter so far, of what is known.
+void LiveSla::RenderBackups(Instant now, const Reach& reach, std::string* out) const {
+  absl::StrAppend(out, "# HELP backup_rpo_compliance_ratio Share of this quarter's known time in ",
+                  "which the newest backup was young enough.\n",
+                  "# TYPE backup_rpo_compliance_ratio gauge\n");
+  const Interval quarter{settled_->starts.back(), now};
+  for (const BackupJob& job : settled_->catalogue->backups) {
+    const auto runs = backups_.find(job.job);
+    if (runs == backups_.end() || quarter.from >= quarter.to) continue;
+    const BackupFigures figures =
+        Compliance(Successes(runs->second, false, std::nullopt), job.rpo, job.target, quarter);
+    const int64_t known = figures.within_ms + figures.over_ms;
+    if (known == 0) continue;
+    for (const std::string& municipality : job.municipalities) {
+      if (!reach.Covers(municipality)) continue;
+      absl::StrAppend(out, "backup_rpo_compliance_ratio{municipality=\"", municipality, "\",job=\"",
+                      job.job, "\"} ");
+      AppendValue(static_cast<double>(figures.within_ms) / static_cast<double>(known), out);
+      *out += '\n';
+    }
+  }
+}
+
 LiveSla::LiveSla(const Ledger& ledger, const Clock& clock, BlockingPool& pool,
                  boost::asio::any_io_executor executor, GetAgreed agreed)
     : ledger_(ledger),
@@ -171,6 +204,11 @@ void LiveSla::OnStored(const Batch& batch) {
   }
   for (const GapWrite& gap : batch.gaps) {
     Learn(gap.host + "/" + gap.check, {gap.from, gap.to, gap.from, State::kUnknown});
+  }
+  for (const BackupRunWrite& run : batch.backups) {
+    const BackupRun its{run.start, run.end, run.end, run.restore_test, run.success};
+    backups_[run.host + "/" + run.job].push_back(its);
+    if (settling_) arrived_backups_[run.host + "/" + run.job].push_back(its);
   }
   for (const AgentRow& agent : batch.agents) {
     for (const StoredOpenRun& run : agent.runs) {
@@ -211,27 +249,33 @@ void LiveSla::Tick() {
   stale_ = false;
   settling_ = true;
   arrived_.clear();
+  arrived_backups_.clear();
   next_try_ = now + kSettleNotBefore;
   pool_.Post([this, agreed = std::move(agreed), at = clock_.Now()]() mutable {
-    auto settled =
-        std::make_shared<absl::StatusOr<Settled>>(SettleNow(ledger_, std::move(agreed), at));
-    boost::asio::post(executor_, [this, settled] { OnSettled(std::move(*settled)); });
+    auto read =
+        std::make_shared<absl::StatusOr<Read>>(ReadAndSettle(ledger_, std::move(agreed), at));
+    boost::asio::post(executor_, [this, read] { OnSettled(std::move(*read)); });
   });
 }
 
-void LiveSla::OnSettled(absl::StatusOr<Settled> settled) {
+void LiveSla::OnSettled(absl::StatusOr<Read> read) {
   settling_ = false;
-  if (!settled.ok()) {
+  if (!read.ok()) {
     stale_ = true;
     if (!failed_) {
       LogWarning("the agreements' figures cannot be computed from the ledger",
-                 {{"error", std::string(settled.status().message())}});
+                 {{"error", std::string(read.status().message())}});
     }
     failed_ = true;
     return;
   }
   failed_ = false;
-  settled_ = *std::move(settled);
+  settled_ = std::move(read->settled);
+  backups_ = std::move(read->backups);
+  for (auto& [job, runs] : std::exchange(arrived_backups_, {})) {
+    auto& known = backups_[job];
+    known.insert(known.end(), runs.begin(), runs.end());
+  }
   settled_at_ = clock_.SteadyNow();
   tail_ = settled_->tail;
   rows_.clear();
@@ -267,6 +311,7 @@ std::string LiveSla::Render(const View& view, const Reach& reach) {
   if (!settled_ || clock_.SteadyNow() - settled_at_ > kMislead) return out;
   const std::vector<LiveRow>& rows = Rows(view);
   RenderStates(rows, reach, &out);
+  RenderBackups(view.at, reach, &out);
   Family seconds("oppetid_sla_seconds", "Agreed time so far, by class.", &out);
   ForEachWindow(rows, reach, [&](const LiveRow& row, size_t i, const std::string& window) {
     const Tally& its = row.windows[i];

@@ -17,6 +17,7 @@
 #include "absl/status/statusor.h"
 #include "collector/ledger/ledger.h"
 #include "collector/reach.h"
+#include "collector/sla/backups.h"
 #include "collector/sla/live.h"
 #include "collector/view.h"
 #include "common/async.h"
@@ -52,8 +53,16 @@ class LiveSla {
   std::string Render(const View& view, const Reach& reach);
 
  private:
+  using BackupRuns = std::map<std::string, std::vector<BackupRun>, std::less<>>;  // by job
+  // What the ledger gives for it.
+  struct Read {
+    Settled settled;
+    BackupRuns backups;
+  };
+  static absl::StatusOr<Read> ReadAndSettle(const Ledger& ledger, Agreed agreed, Instant now);
   void Learn(const std::string& check, const Span& span);
-  void OnSettled(absl::StatusOr<Settled> settled);
+  void OnSettled(absl::StatusOr<Read> read);
+  void RenderBackups(Instant now, const Reach& reach, std::string* out) const;
   const std::vector<LiveRow>& Rows(const View& view);
 
   const Ledger& ledger_;
@@ -69,6 +78,8 @@ class LiveSla {
   Steady settled_at_{};
   SpansByCheck tail_;     // settled_->tail, and what was stored since
   SpansByCheck arrived_;  // stored while settling, for the tail to come
+  BackupRuns backups_;    // of the ledger, and what was stored since
+  BackupRuns arrived_backups_;
   // The rows of the newest instant asked for: a scrape asks once a municipality.
   Instant rows_at_;
   std::vector<LiveRow> rows_;

@@ -172,6 +172,29 @@ TEST_F(LiveSlaTest, LeavesOutWhatItCannotComputeAnyMore) {
   EXPECT_THAT(Rendered(), HasSubstr(Sla("up", "quarter", 36'000)));
 }
 
+TEST_F(LiveSlaTest, TellsHowYoungBackupsHaveBeen) {
+  Catalogue catalogue = *agreed_.catalogue;
+  catalogue.backups.push_back(
+      {"srv1/nightly", {"vik"}, std::chrono::hours(4), ParsePercent("99 %").value(), {}});
+  agreed_.catalogue = std::make_shared<const Catalogue>(std::move(catalogue));
+  const auto run = [](const char* start, const char* end) {
+    Batch batch;
+    batch.backups.push_back({"srv1", "nightly", false, Utc(start), Utc(end), true, 0, 0});
+    return batch;
+  };
+  // Known from 23:00 on; young until 02:00; then too old until the next one at 08:00.
+  ASSERT_TRUE(
+      ledger_->Commit(run("2026-09-30T22:00:00Z", "2026-09-30T23:00:00Z"), clock_.Now()).ok());
+  Settle();
+  const std::string name =
+      "backup_rpo_compliance_ratio{municipality=\"vik\",job=\"srv1/nightly\"} ";
+  EXPECT_THAT(Rendered(), HasSubstr(name + "0.3333333333333333\n"));
+  clock_.Advance(Millis(3'600'000));
+  live_->OnStored(run("2026-10-01T07:30:00Z", "2026-10-01T08:00:00Z"));
+  EXPECT_THAT(Rendered(), HasSubstr(name + "0.4\n"));
+  EXPECT_THAT(Rendered(Reach::Of("dal")), Not(HasSubstr("srv1/nightly")));
+}
+
 TEST_F(LiveSlaTest, HoldsBackWhatIsUnderAnnouncedWork) {
   const auto told = [&] {
     auto agent = std::make_shared<AgentView>();

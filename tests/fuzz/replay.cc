@@ -17,7 +17,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
 
 namespace {
 
-constexpr int kMutationsOfEach = 300;
+constexpr int kMutationsOfEach = 1'000;
 constexpr size_t kMaxBytes = 65'536;  // longer ones only take longer
 
 void Try(const std::string& input) {
