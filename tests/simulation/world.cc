@@ -310,7 +310,8 @@ void World::AuditRestore(AgentActor& agent, const LedgerImage* before) {
     for (TruthRun& run : check.runs) {
       if (run.open && agent.alive()) continue;  // memory has it
       // What was acked may be gone before the agent hears of it.
-      const bool acked = before != nullptr && KnownIn(*before, agent.name(), name, run) >= run.last;
+      const bool acked =
+          before != nullptr && KnownIn(*before, agent.name(), name, run) >= run.must();
       const int64_t on_disk = plan.short_retain && acked ? -1 : KnownOn(disk, name, run);
       const int64_t known = std::max(on_disk, KnownIn(ledger, agent.name(), name, run));
       // A living agent still holds in memory what it could not write.
