@@ -161,7 +161,7 @@ RoomLevels ReadRoomLevels(YamlMap& config) {
 }
 
 std::string ReadRoom(YamlMap& config) {
-  const std::string room = config.String("room", "");
+  std::string room = config.String("room", "");
   if (!room.empty() && !IsId(room)) {
     config.Fault("room", "`room`: 1 to 63 of [a-z0-9.-], first and last a letter or digit");
   }

@@ -51,8 +51,7 @@ Labels RoomLabels(const std::string& room, const std::string& sensor = "");
 
 class RoomJudge {
  public:
-  RoomJudge(RoomLevels levels, std::string room)
-      : levels_(std::move(levels)), room_(std::move(room)) {}
+  RoomJudge(RoomLevels levels, std::string room) : levels_(levels), room_(std::move(room)) {}
 
   // Judges the readings of one attempt, at most kMaxReadings of them, and adds their samples.
   void Judge(std::vector<Reading> readings, Steady now, Verdict& verdict, Answer& answer);

@@ -35,7 +35,7 @@ class Wish {
       if (required) Fault(absl::StrCat("`", key, "` is missing"));
       return "";
     }
-    const std::string text(value->get_string());
+    std::string text(value->get_string());
     if (OneLine(text, limit) != text) {
       Fault(absl::StrCat("`", key, "`: allowed: one line of at most ", limit,
                          " bytes without control characters"));
