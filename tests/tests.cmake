@@ -124,6 +124,8 @@ oppetid_test(agent_core_test
   SOURCES tests/agent/core_test.cc tests/agent/spool_test.cc tests/agent/uplink_test.cc
           tests/support/fake_disk.cc
   LIBS agent_core)
+# Every registered sensor, on the example that is shipped for it.
+oppetid_test(sensor_contract_test SOURCES tests/contract/sensor_contract_test.cc LIBS agent_config)
 oppetid_test(agent_edge_test
   SOURCES tests/agent/agent_config_test.cc tests/agent/runner_test.cc
   LIBS agent_config)
