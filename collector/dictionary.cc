@@ -68,7 +68,10 @@ void Dictionary::Reset() {
 Reason Dictionary::Define(const v1::SeriesDefinition& definition, uint64_t* dropped_labels) {
   if (definition.id() == 0 || definition.id() > limits::kSeriesId) return "series_id";
   if (definition.check() >= checks_.size()) return "check_index";
-  if (definition.id() < index_.size() && index_[definition.id()] != 0) return "series_redefined";
+  if (index_.size() <= definition.id()) index_.resize(definition.id() + 1);
+  uint32_t& index = index_[definition.id()];
+  if (index != 0) return "series_redefined";
+  index = kRefused;
   if (table_->size() >= limits::kSeries) return "too_many_series";
   Series series;
   if (const Reason reason = Render(definition, &series, dropped_labels); reason != kAccepted) {
@@ -78,8 +81,7 @@ Reason Dictionary::Define(const v1::SeriesDefinition& definition, uint64_t* drop
   series.prefix.shrink_to_fit();
   table_->push_back(std::move(series));
   check_.push_back(definition.check());
-  if (index_.size() <= definition.id()) index_.resize(definition.id() + 1);
-  index_[definition.id()] = static_cast<uint32_t>(table_->size());
+  index = static_cast<uint32_t>(table_->size());
   return kAccepted;
 }
 
@@ -109,13 +111,15 @@ Reason Dictionary::Render(const v1::SeriesDefinition& definition, Series* series
     if (!IsName(label, /*colons=*/false) || label.starts_with("__")) return "label_name";
     if (i > 0 && label <= previous) return "label_order";
     previous = label;
-    if (IsOurLabel(label)) {
+    // The room is ours too, unless the family is one of a room's sensors.
+    const bool listed = family != nullptr && Lists(family->labels, label);
+    if (IsOurLabel(label) && !listed) {
       ++*dropped;
       continue;
     }
     if (value.size() > limits::kLabelValueBytes) return "label_too_long";
     if (!IsUtf8(value)) return "label_utf8";
-    if (family != nullptr && !Lists(family->labels, label)) return "unknown_label";
+    if (family != nullptr && !listed) return "unknown_label";
     prefix += ',' + label + "=\"" + EscapeLabelValue(value) + '"';
   }
   series->prefix = prefix + "} ";
@@ -168,6 +172,7 @@ Reason Dictionary::Lay(const v1::SampleSet& set, const SampleBlock* previous, In
   for (int i = 0; i < set.series_size(); ++i) {
     const uint32_t id = set.series(i);
     if (id >= index_.size() || index_[id] == 0) return "undefined_series";
+    if (index_[id] == kRefused) continue;  // told when it was defined; the others stand
     const uint32_t position = index_[id] - 1;
     if (check_[position] != set.check()) return "series_of_another_check";
     const bool carried = (*table_)[position].family == Series::kCarried;

@@ -28,7 +28,8 @@ class Dictionary {
   // `checks` are the names of the agent's checks, in the order of its Hello.
   Dictionary(std::string municipality, std::string host, std::vector<std::string> checks);
 
-  // Adds a definition. `*dropped_labels` counts payload labels that claimed to be ours.
+  // Adds a definition; one that is refused costs its own values, not those beside them.
+  // `*dropped_labels` counts payload labels that claimed to be ours.
   Reason Define(const v1::SeriesDefinition& definition, uint64_t* dropped_labels);
   // Forgets all definitions; what was laid out before stays printable.
   void Reset();
@@ -42,13 +43,15 @@ class Dictionary {
   size_t size() const { return table_->size(); }
 
  private:
+  static constexpr uint32_t kRefused = UINT32_MAX;
+
   Reason Render(const v1::SeriesDefinition& definition, Series* series, uint64_t* dropped) const;
   std::shared_ptr<const Layout> MakeLayout(const std::vector<uint32_t>& ids) const;
 
   std::string municipality_, host_;
   std::vector<std::string> checks_;
   std::shared_ptr<SeriesTable> table_;
-  std::vector<uint32_t> index_;          // id -> position in the table + 1; 0 is undefined
+  std::vector<uint32_t> index_;          // id -> position in the table + 1, kRefused; 0: undefined
   std::vector<uint32_t> check_;          // position -> the check it was defined with
   std::unordered_set<size_t> prefixes_;  // hashes: no series stands twice on /metrics
 };

@@ -54,7 +54,6 @@ std::vector<std::string> ManyLabels(size_t pairs) {
 TEST_F(DictionaryTest, RefusesADefinitionForItsReason) {
   const std::string longest(limits::kNameBytes, 'a');
   const std::string megabyte(1'000'000, 'x');
-  ASSERT_EQ(Define(Definition(1, "host_load1")), "");
   const struct {
     v1::SeriesDefinition definition;
     const char* reason;
@@ -98,10 +97,13 @@ TEST_F(DictionaryTest, RefusesADefinitionForItsReason) {
       {Definition(2, "host_cpu_seconds_total", {"mod", "idle"}), "unknown_label"},
   };
   for (const auto& test : kCases) {
+    dictionary_.Reset();
+    ASSERT_EQ(Define(Definition(1, "host_load1")), "");
     EXPECT_EQ(Define(test.definition), test.reason)
         << test.definition.ShortDebugString().substr(0, 200);
-    EXPECT_EQ(dictionary_.size(), 1U) << "a refusal leaves everything as it was";
+    EXPECT_EQ(dictionary_.size(), 1U) << "a refusal adds nothing";
   }
+  dictionary_.Reset();
   EXPECT_EQ(Define(Definition(2, longest, ManyLabels(limits::kLabels), 1, true)), "");
   EXPECT_EQ(Define(Definition(limits::kSeriesId, "y",
                               {"a", std::string(limits::kLabelValueBytes, 'x')}, 1, true)),
@@ -127,6 +129,26 @@ TEST_F(DictionaryTest, DropsLabelsThatSayWhoseASeriesIs) {
   EXPECT_THAT(Printed(),
               testing::ElementsAre(
                   "x{municipality=\"vik\",host=\"srv1\",check=\"exporter\",k=\"v\"} 2.000000"));
+}
+
+TEST_F(DictionaryTest, KeepsTheRoomOfARoomsOwnSensors) {
+  ASSERT_EQ(Define(Definition(1, "room_temperature_celsius", {"room", "cellar", "sensor", "rack"})),
+            "");
+  EXPECT_EQ(dropped_, 0U);
+  ASSERT_EQ(Lay(Samples(0, {{1, 21}})), "");
+  EXPECT_THAT(Printed(), testing::ElementsAre(
+                             "room_temperature_celsius{municipality=\"vik\",host=\"srv1\",check="
+                             "\"cpu\",room=\"cellar\",sensor=\"rack\"} 21.000000"));
+}
+
+TEST_F(DictionaryTest, ARefusedSeriesCostsNoOther) {
+  ASSERT_EQ(Define(Definition(1, "host_load1")), "");
+  ASSERT_EQ(Define(Definition(2, "host_load1", {}, 1)), "series_twice");
+  ASSERT_EQ(Define(Definition(3, "http_status_code", {}, 1)), "");
+  ASSERT_EQ(Lay(Samples(1, {{2, 1}, {3, 200}})), "");
+  EXPECT_THAT(Printed(), testing::ElementsAre("http_status_code{municipality=\"vik\",host=\"srv1\","
+                                              "check=\"exporter\"} 200.000000"));
+  EXPECT_EQ(Define(Definition(2, "host_load5", {}, 1)), "series_redefined") << "until a reset";
 }
 
 TEST_F(DictionaryTest, EscapesLabelValues) {
