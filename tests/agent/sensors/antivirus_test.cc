@@ -135,7 +135,7 @@ class ClamdTest : public SensorFixture {
 
 TEST_F(ClamdTest, SignaturesGrowOldUntilNewOnesCome) {
   Put(UnsignedDatabase("27450", 20));
-  Start();
+  ASSERT_NO_FATAL_FAILURE(Start());
   auto sensor = Make("{sensor: antivirus, socket: " + Socket() + "}");
   const Answer fresh = AskUntil(*sensor, ", signatures 27450 are 20 h old");
   EXPECT_EQ(fresh.state, State::kOk);
@@ -159,7 +159,7 @@ TEST_F(ClamdTest, SignaturesOfOurOwnHaveNoAge) {
   const Answer before = Ask(*sensor);
   EXPECT_EQ(before.state, State::kCritical);
   EXPECT_THAT(before.text, HasSubstr("clamd does not run"));
-  Start();
+  ASSERT_NO_FATAL_FAILURE(Start());
   const Answer answer = AskUntil(*sensor, "does not tell the age of its signatures");
   EXPECT_EQ(answer.state, State::kUnknown);
   EXPECT_THAT(answer.text, testing::StartsWith("ClamAV "));
@@ -169,7 +169,7 @@ TEST_F(ClamdTest, SignaturesOfOurOwnHaveNoAge) {
 
 TEST_F(ClamdTest, ABrokenDownloadLeavesTheOldSignaturesAndTheirAge) {
   Put(UnsignedDatabase("27450", 49));
-  Start();
+  ASSERT_NO_FATAL_FAILURE(Start());
   auto sensor = Make("{sensor: antivirus, socket: " + Socket() + "}");
   AskUntil(*sensor, "signatures 27450 are 49 h old");
   std::string broken = UnsignedDatabase("27451", 1);

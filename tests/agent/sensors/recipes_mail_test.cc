@@ -92,7 +92,7 @@ TEST_F(MailRecipesTest, Imap) {
   auto imap = Imap();
   auto imaps = Imaps();
   EXPECT_THAT(Ask(*imap).text, HasSubstr("Connection refused"));
-  StartDovecot(hours(24 * 90));
+  ASSERT_NO_FATAL_FAILURE(StartDovecot(hours(24 * 90)));
   const Answer plain = AskUntil(*imap, State::kOk, "IMAP OK");
   EXPECT_THAT(plain.text, HasSubstr("Dovecot"));
   EXPECT_TRUE(Value(plain, "plugin_value", {{"label", "time"}, {"unit", "seconds"}}));
@@ -121,11 +121,11 @@ TEST_F(MailRecipesTest, AMailboxServerThatAcceptsAndIsSilentIsCritical) {
 TEST_F(MailRecipesTest, TheCertificateOfMailboxesHasACheckOfItsOwn) {
   auto imaps = Imaps();
   auto certificate = ImapsCertificate();
-  StartDovecot(hours(24 * 90));
+  ASSERT_NO_FATAL_FAILURE(StartDovecot(hours(24 * 90)));
   AskUntil(*certificate, State::kOk, "");
-  StartDovecot(hours(24 * 20));
+  ASSERT_NO_FATAL_FAILURE(StartDovecot(hours(24 * 20)));
   AskUntil(*certificate, State::kWarning, "expires in");
-  StartDovecot(hours(-1));
+  ASSERT_NO_FATAL_FAILURE(StartDovecot(hours(-1)));
   AskUntil(*imaps, State::kOk, "SIMAP OK");  // the plugin does not look at it
   const Answer expired = Ask(*certificate);
   EXPECT_EQ(expired.state, State::kCritical);
@@ -135,13 +135,13 @@ TEST_F(MailRecipesTest, TheCertificateOfMailboxesHasACheckOfItsOwn) {
 TEST_F(MailRecipesTest, Submission) {
   auto sensor = Submission();
   EXPECT_THAT(Ask(*sensor).text, HasSubstr("Connection refused"));
-  StartDovecot(hours(24 * 90));
+  ASSERT_NO_FATAL_FAILURE(StartDovecot(hours(24 * 90)));
   AskUntil(*sensor, State::kOk, "will expire on");
-  StartDovecot(hours(24 * 9 + 1));
+  ASSERT_NO_FATAL_FAILURE(StartDovecot(hours(24 * 9 + 1)));
   AskUntil(*sensor, State::kWarning, "expires in 9 day(s)");
-  StartDovecot(hours(24 * 2 + 1));
+  ASSERT_NO_FATAL_FAILURE(StartDovecot(hours(24 * 2 + 1)));
   AskUntil(*sensor, State::kCritical, "expires in 2 day(s)");
-  StartDovecot(hours(-1));
+  ASSERT_NO_FATAL_FAILURE(StartDovecot(hours(-1)));
   AskUntil(*sensor, State::kCritical, "expired on");
   dovecot_->Stop();
   AskUntil(*sensor, State::kCritical, "Connection refused");

@@ -16,17 +16,19 @@ class MysqlRecipeTest : public RecipeFixture {
              std::unique_ptr<ChildProcess>& server) {
     const std::string path = directory_.path() + "/" + name;
     std::vector<std::string> command = As("nobody");
+    // Its own: they name what they put there alike.
+    const std::string temporary = "--tmpdir=" + directory_.path();
     std::string said;
     ASSERT_EQ(Run(command,
                   {"/usr/bin/mariadb-install-db", "--no-defaults", "--datadir=" + path,
-                   "--skip-test-db", "--innodb-log-file-size=4M"},
+                   "--skip-test-db", "--innodb-log-file-size=4M", temporary},
                   &said),
               0)
         << said;
     command.insert(
         command.end(),
         {"/usr/sbin/mariadbd", "--no-defaults", "--datadir=" + path, "--socket=" + path + ".socket",
-         "--tmpdir=" + directory_.path(), "--pid-file=" + path + ".pid", "--bind-address=127.0.0.1",
+         temporary, "--pid-file=" + path + ".pid", "--bind-address=127.0.0.1",
          "--port=" + std::to_string(port), "--innodb-log-file-size=4M",
          "--innodb-buffer-pool-size=8M", "--server-id=" + std::to_string(port), "--log-bin",
          "--init-file=" + Write(name + ".sql", statements)});
@@ -72,7 +74,7 @@ TEST_F(MysqlRecipeTest, ServesRefusesAndEnds) {
   const std::string right = Options("right.cnf", "right");
   auto sensor = Mysql(port_, right);
   EXPECT_EQ(Ask(*sensor).state, State::kCritical);
-  Start("data", port_, account_, server_);
+  ASSERT_NO_FATAL_FAILURE(Start("data", port_, account_, server_));
   const Answer answer = AskUntil(*sensor, State::kOk, "Uptime: ");
   EXPECT_TRUE(Value(answer, "plugin_value", {{"label", "Threads_connected"}, {"unit", ""}}));
   // Down or refused, the plugin cannot tell: the sentence does.
@@ -91,19 +93,21 @@ TEST_F(MysqlRecipeTest, AServerThatAcceptsAndIsSilentIsCritical) {
 }
 
 TEST_F(MysqlRecipeTest, AReplicaFollowsFallsBehindAndStops) {
-  Start("primary", port_,
-        account_ + "GRANT REPLICATION SLAVE ON *.* TO replica@localhost IDENTIFIED BY 'secret';\n",
-        server_);
+  ASSERT_NO_FATAL_FAILURE(Start(
+      "primary", port_,
+      account_ + "GRANT REPLICATION SLAVE ON *.* TO replica@localhost IDENTIFIED BY 'secret';\n",
+      server_));
   const uint16_t port = FreePort<tcp>();
   std::unique_ptr<ChildProcess> replica;
-  Start("replica", port,
-        account_ +
-            "GRANT REPLICA MONITOR ON *.* TO oppetid@localhost;\n"
-            "CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=" +
-            std::to_string(port_) +
-            ", MASTER_USER='replica', MASTER_PASSWORD='secret', MASTER_CONNECT_RETRY=1, "
-            "MASTER_USE_GTID=slave_pos;\nSTART SLAVE;\n",
-        replica);
+  ASSERT_NO_FATAL_FAILURE(
+      Start("replica", port,
+            account_ +
+                "GRANT REPLICA MONITOR ON *.* TO oppetid@localhost;\n"
+                "CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=" +
+                std::to_string(port_) +
+                ", MASTER_USER='replica', MASTER_PASSWORD='secret', MASTER_CONNECT_RETRY=1, "
+                "MASTER_USE_GTID=slave_pos;\nSTART SLAVE;\n",
+            replica));
   auto sensor = FromRecipe("mysql.yaml", "mysql-replica",
                            {{"replica.example", "127.0.0.1"},
                             {"\"3306\"", Quoted(port)},
