@@ -62,11 +62,12 @@ std::string InTar(std::string name, std::string content) {
   return name + content;
 }
 
-// A signature database as `sigtool --build --unsigned` makes it, made so many hours ago: the one
-// kind with a date that clamd loads without the project's key.
+// A signature database as `sigtool --build --unsigned` makes it, made so many hours ago (of its
+// two dates clamd reads the last): the one kind with a date that it loads without the project's
+// key.
 std::string UnsignedDatabase(const std::string& version, int hours) {
   const std::string sha256 = "694f6994cf23f9638786e9466ce87efe02a5e03348d5236eeba5f44e169a11f1";
-  const std::string header = "ClamAV-VDB:22 Nov 2026 10-00 +0000:" + version +
+  const std::string header = "ClamAV-VDB:-:" + version +
                              ":1:90:X:X:test:" + std::to_string(std::time(nullptr) - hours * 3600);
   std::string padded = header;
   padded.resize(512, ' ');

@@ -81,7 +81,7 @@ class RecipeFixture : public SensorFixture {
 
   // A file that only the server's user reads.
   std::string Write(const std::string& name, const std::string& text) {
-    const std::string path = directory_.path() + "/" + name;
+    std::string path = directory_.path() + "/" + name;
     std::ofstream(path) << text;
     EXPECT_EQ(::chmod(path.c_str(), 0600), 0);
     EXPECT_EQ(::chown(path.c_str(), uid_, gid_), 0);  // to -1: stays as it is
