@@ -22,7 +22,8 @@ test_packages=(
   prometheus-node-exporter sqlite3 systemd restic borgbackup pgbackrest
   # What the sensors of the server room and the recipes are tried against.
   nut-server snmpd openipmi ipmitool smartmontools clamav-daemon slapd msmtp postgresql-15
-  monitoring-plugins-standard libpq5 libldap-2.5-0
+  monitoring-plugins-standard libpq5 libldap-2.5-0 libmariadb3 dovecot-imapd dovecot-submissiond
+  mariadb-server-core mariadb-client-core
   # A real Active Directory (tests/support/samba_domain).
   samba samba-ad-provision samba-dsdb-modules samba-vfs-modules winbind python3-samba krb5-user
   ldap-utils bind9-dnsutils faketime libsasl2-modules-gssapi-mit libsmbclient
@@ -69,6 +70,7 @@ install_quietly() (
     units=$package.service
     case $package in
       clamav-daemon) units+=" clamav-daemon.socket clamav-freshclam.service" ;;
+      dovecot-imapd) units="dovecot.service dovecot.socket" ;;
       nut-server) units+=" nut.target nut-driver.target nut-driver-enumerator.path
         nut-driver-enumerator.service nut-monitor.service" ;;
       postgresql*) units=postgresql.service ;;

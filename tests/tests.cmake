@@ -107,6 +107,10 @@ oppetid_test(antivirus_test
   SOURCES tests/agent/sensors/antivirus_test.cc LIBS agent_sensors program_support)
 oppetid_test(recipes_test
   SOURCES tests/agent/sensors/recipes_test.cc LIBS agent_sensors program_support)
+oppetid_test(recipes_mail_test
+  SOURCES tests/agent/sensors/recipes_mail_test.cc LIBS agent_sensors program_support)
+oppetid_test(recipes_mysql_test
+  SOURCES tests/agent/sensors/recipes_mysql_test.cc LIBS agent_sensors program_support)
 oppetid_test(nut_test SOURCES tests/agent/sensors/nut_test.cc LIBS agent_sensors program_support)
 oppetid_test(snmp_test
   SOURCES tests/agent/sensors/snmp_message_test.cc tests/agent/sensors/snmp_test.cc
