@@ -84,7 +84,8 @@ oppetid_test(active_directory_test
   LIBS agent_sensors agent_ad)
 add_dependencies(active_directory_test oppetid-ad-probe)
 # The drills with a real domain, in namespaces of its own. The first run on a machine provisions it.
-add_executable(ad_domain_test tests/agent/sensors/ad_domain_test.cc)
+add_executable(ad_domain_test tests/agent/sensors/ad_domain_faults_test.cc
+               tests/agent/sensors/ad_domain_test.cc)
 target_compile_definitions(ad_domain_test PRIVATE OPPETID_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
 target_link_libraries(ad_domain_test PRIVATE agent_sensors GTest::gmock GTest::gtest_main
                                              oppetid_warnings)
@@ -121,7 +122,8 @@ oppetid_test(agent_rules_test
           tests/agent/schedule_test.cc tests/agent/segment_test.cc
   LIBS agent_core)
 oppetid_test(agent_core_test
-  SOURCES tests/agent/core_test.cc tests/agent/spool_test.cc tests/agent/uplink_test.cc
+  SOURCES tests/agent/core_disk_test.cc tests/agent/core_test.cc tests/agent/spool_loss_test.cc
+          tests/agent/spool_test.cc tests/agent/uplink_connect_test.cc tests/agent/uplink_test.cc
           tests/support/fake_disk.cc
   LIBS agent_core)
 # Every registered sensor, on the example that is shipped for it.
@@ -187,7 +189,7 @@ oppetid_test(identity_test
   LIBS oppetid_common test_support)
 oppetid_test(enrolment_test
   SOURCES tests/collector/enrolment_test.cc tests/collector/hosts_test.cc
-          tests/collector/trust_test.cc
+          tests/collector/rollover_test.cc tests/collector/trust_test.cc
   LIBS collector_support test_support)
 oppetid_test(renewal_test SOURCES tests/agent/renewal_test.cc LIBS agent_core test_support)
 oppetid_test(ticket_desk_test
