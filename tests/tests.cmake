@@ -42,8 +42,7 @@ target_link_libraries(sla_support PUBLIC oppetid_report PRIVATE oppetid_warnings
 oppetid_test(sla_test
   SOURCES tests/collector/sla/availability_test.cc tests/collector/sla/calendar_test.cc
           tests/collector/sla/live_test.cc tests/collector/sla/properties_test.cc
-          tests/collector/sla/reference_test.cc
-          tests/collector/sla/tickets_test.cc
+          tests/collector/sla/reference_test.cc tests/collector/sla/tickets_test.cc
   LIBS sla_support)
 oppetid_test(report_test
   SOURCES tests/collector/report/example_test.cc tests/collector/report/formats_test.cc
@@ -118,8 +117,8 @@ oppetid_test(http_test
   LIBS agent_sensors test_support)
 
 oppetid_test(agent_rules_test
-  SOURCES tests/agent/confirmation_test.cc tests/agent/holes_test.cc tests/agent/newest_test.cc tests/agent/runs_test.cc
-          tests/agent/schedule_test.cc tests/agent/segment_test.cc
+  SOURCES tests/agent/confirmation_test.cc tests/agent/holes_test.cc tests/agent/newest_test.cc
+          tests/agent/runs_test.cc tests/agent/schedule_test.cc tests/agent/segment_test.cc
   LIBS agent_core)
 oppetid_test(agent_core_test
   SOURCES tests/agent/core_disk_test.cc tests/agent/core_test.cc tests/agent/spool_loss_test.cc
@@ -161,8 +160,7 @@ oppetid_test(ticket_text_test
           tests/collector/tickets/sync_test.cc
   LIBS collector_ticket_text absl::strings)
 oppetid_test(ticket_sources_test
-  SOURCES tests/collector/tickets/file_drop_test.cc
-          tests/collector/tickets/source_config_test.cc
+  SOURCES tests/collector/tickets/file_drop_test.cc tests/collector/tickets/source_config_test.cc
   LIBS collector_ticket_sources)
 # Starts a real Request Tracker, once for all its tests.
 oppetid_test(request_tracker_test
@@ -172,9 +170,8 @@ oppetid_test(request_tracker_test
 oppetid_library(collector_support SOURCES tests/support/views.cc LIBS collector_core GTest::gtest)
 oppetid_test(collector_core_test
   SOURCES tests/collector/acts_test.cc tests/collector/collector_config_test.cc
-          tests/collector/dictionary_test.cc
-          tests/collector/exposition_test.cc tests/collector/hub_hold_test.cc
-          tests/collector/hub_random_test.cc
+          tests/collector/dictionary_test.cc tests/collector/exposition_test.cc
+          tests/collector/hub_hold_test.cc tests/collector/hub_random_test.cc
           tests/collector/hub_test.cc tests/collector/hub_view_test.cc
           tests/collector/status_json_test.cc
   LIBS collector_support)
@@ -262,8 +259,8 @@ if(NOT OPPETID_CORES_ONLY)
 endif()
 
 # oppetid_fuzz(name source libs...): the libFuzzer target `name`, with its seeds in
-# tests/fuzz/corpus/<name without _fuzz>. tests/fuzz/run runs them all. Where there is no libFuzzer, a
-# sanitizer build tries the seeds and some thousand mutations of them.
+# tests/fuzz/corpus/<name without _fuzz>. tests/fuzz/run runs them all. Where there is no libFuzzer,
+# a sanitizer build tries the seeds and some thousand mutations of them.
 if(OPPETID_CORES_ONLY)
   function(oppetid_fuzz name source)
     add_executable(${name} ${source})
