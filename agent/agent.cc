@@ -75,7 +75,7 @@ class Agent {
     auto config = Load(config_file_, world_);
     if (!config) return 2;
     sensors_ = std::move(config->sensors);
-    runner_.emplace(world_, sensors_);
+    runner_.emplace(world_, sensors_, config->takes_turns);
     if (auto status = Start(*std::move(config)); !status.ok()) {
       LogError("cannot start", {{"error", std::string(status.message())}});
       return 1;
@@ -187,16 +187,11 @@ class Agent {
   }
 
   void Ask(size_t check) {
-    Attempt attempt;
-    attempt.check = check;
-    attempt.generation = core_->clock_generation();
-    attempt.started = clock_.Now();
     runner_->Ask(check, deadlines_[check],
-                 [this, attempt = std::move(attempt)](Answer answer,
-                                                      std::chrono::microseconds duration) mutable {
-                   attempt.answer = std::move(answer);
-                   attempt.duration = duration;
-                   core_->OnAttempt(std::move(attempt), clock_.Now(), clock_.SteadyNow());
+                 [this, check, generation = core_->clock_generation()](
+                     Answer answer, Instant started, std::chrono::microseconds duration) {
+                   core_->OnAttempt({check, generation, started, duration, std::move(answer)},
+                                    clock_.Now(), clock_.SteadyNow());
                    Wake();
                  });
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "agent/runner.h"
 #include "agent/sensors/net.h"
 #include "agent/sensors/registry.h"
 #include "common/limits.h"
@@ -37,10 +38,7 @@ void ReadCheck(YamlMap& map, World& world, std::set<std::string>& names, AgentCo
                                  [&](const SensorType& t) { return t.name == check.sensor; });
   const bool found = type != SensorTypes().end();
   check.confirm = static_cast<int>(map.Int("confirm", 0, kMaxConfirm, found ? type->confirm : 0));
-  const Millis default_valid_for =
-      3 * check.every + check.confirm * (check.deadline + Millis(1'000));
-  check.valid_for = map.Duration("valid_for", check.every, limits::kMaxValidFor,
-                                 std::min(default_valid_for, limits::kMaxValidFor));
+  check.valid_for = map.Duration("valid_for", check.every, limits::kMaxValidFor, Millis(0));
   if (!found) {
     if (!check.sensor.empty()) {
       std::string all;
@@ -52,8 +50,25 @@ void ReadCheck(YamlMap& map, World& world, std::set<std::string>& names, AgentCo
     return;  // which other keys are allowed, only the sensor knows
   }
   config->sensors.push_back(type->make(map, world));
+  config->takes_turns.push_back(type->takes_turns);
   map.Finish();
   config->checks.push_back(std::move(check));
+}
+
+// Those that do not say how long their state is valid: for three periods, confirming included. A
+// check that takes turns may also have to wait for all the others.
+void SetValidFor(AgentConfig* config) {
+  Millis turns{0};
+  for (size_t i = 0; i < config->checks.size(); ++i) {
+    if (config->takes_turns[i]) turns += config->checks[i].deadline + Runner::kLetGoWithin;
+  }
+  for (size_t i = 0; i < config->checks.size(); ++i) {
+    CheckSpec& check = config->checks[i];
+    if (check.valid_for > Millis(0)) continue;
+    check.valid_for = 3 * check.every + check.confirm * (check.deadline + Millis(1'000));
+    if (config->takes_turns[i]) check.valid_for += turns - check.deadline - Runner::kLetGoWithin;
+    check.valid_for = std::min(check.valid_for, limits::kMaxValidFor);
+  }
 }
 
 }  // namespace
@@ -94,6 +109,7 @@ AgentConfig ReadAgentConfig(std::string_view text, Faults& faults, World& world)
     checks.clear();
   }
   for (YamlMap& check : checks) ReadCheck(check, world, names, &config);
+  SetValidFor(&config);
   map.Finish();
   return config;
 }

@@ -24,6 +24,7 @@ struct AgentConfig {
   std::string ca, certificate, key;  // PEM files; <state>/{ca,agent}.pem and <state>/agent.key
   std::vector<CheckSpec> checks;
   std::vector<std::unique_ptr<Sensor>> sensors;  // one per check; they refer to `world`
+  std::vector<bool> takes_turns;                 // one per check; see Runner
 };
 
 // Reads and validates. Faults go to `faults`; the result means nothing when there are any.

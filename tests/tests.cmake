@@ -66,6 +66,7 @@ oppetid_test(host_units_test SOURCES tests/agent/sensors/host_units_test.cc LIBS
 oppetid_test(plugin_output_test
   SOURCES tests/agent/sensors/plugin_output_test.cc LIBS agent_parsers)
 oppetid_test(exec_test SOURCES tests/agent/sensors/exec_test.cc LIBS agent_sensors)
+oppetid_test(backup_tool_test SOURCES tests/agent/sensors/backup_tool_test.cc LIBS agent_sensors)
 oppetid_test(borg_test SOURCES tests/agent/sensors/borg_test.cc LIBS agent_sensors)
 oppetid_test(files_test SOURCES tests/agent/sensors/files_test.cc LIBS agent_sensors)
 oppetid_test(postgres_test

@@ -23,6 +23,8 @@ struct SensorType {
   // Re-checks of a failing attempt unless the configuration says otherwise. None where the answer
   // is something kept (a report, a backup) that a second look a second later finds the same.
   int confirm = 3;
+  // Asked one at a time with all others of this kind, as it is heavy on what it asks.
+  bool takes_turns = false;
 };
 
 // Sorted by name.

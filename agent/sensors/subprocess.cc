@@ -4,7 +4,9 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 extern "C" {  // glibc 2.36 forgot to say so itself
@@ -18,6 +20,7 @@ extern "C" {  // glibc 2.36 forgot to say so itself
 #include <cerrno>
 #include <system_error>
 
+#include "common/log.h"
 #include "common/text.h"
 
 namespace oppetid::agent {
@@ -208,6 +211,18 @@ bool MakePipe(Fd& read_end, Fd& write_end) {
   return ::fcntl(ends[0], F_SETFL, O_NONBLOCK) == 0;
 }
 
+// Lowest for the processor, idle for the disk. posix_spawn sets neither; the moment between does
+// not matter, nor does a child that has ended by now (ESRCH).
+void GiveWay(pid_t pid) {
+  constexpr int kNice = 19;
+  constexpr int kWhoProcess = 1, kIdleClass = 3, kClassShift = 13;  // ioprio_set(2)
+  const bool lowered = ::setpriority(PRIO_PROCESS, static_cast<id_t>(pid), kNice) == 0 &&
+                       ::syscall(SYS_ioprio_set, kWhoProcess, pid, kIdleClass << kClassShift) == 0;
+  if (!lowered && errno != ESRCH) {
+    LogWarning("cannot lower a tool's priority", {{"error", ErrorText(errno)}});
+  }
+}
+
 // Blocks until the program's exec is done. posix_spawn, because a fork of a program with threads
 // may do next to nothing safely before its exec.
 std::shared_ptr<Started> Start(const Command& command, std::shared_ptr<void> token) {
@@ -237,6 +252,7 @@ std::shared_ptr<Started> Start(const Command& command, std::shared_ptr<void> tok
     return started;
   }
   started->pid = pid;
+  if (command.gentle) GiveWay(pid);
   started->pidfd = Fd(::pidfd_open(pid, 0));
   if (started->pidfd.get() < 0) started->fault = cannot + "pidfd_open: " + ErrorText(errno);
   return started;

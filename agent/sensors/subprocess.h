@@ -30,6 +30,8 @@ struct Command {
   // Added to PATH and LANG=C.UTF-8; the same name replaces ours.
   std::vector<std::pair<std::string, std::string>> environment;
   size_t max_stdout_bytes = kMaxStdoutBytes;
+  // Gives way to everything else on the machine, for processor and disk.
+  bool gentle = false;
 };
 
 struct Finished {

@@ -128,6 +128,23 @@ TEST_F(AgentConfigTest, ValidForFollowsFromTheOthersUnlessSaid) {
   EXPECT_LE(config.checks[3].valid_for, limits::kMaxValidFor);
 }
 
+TEST_F(AgentConfigTest, WhoTakesTurnsMayHaveToWaitForAllTheOthers) {
+  const AgentConfig config = Read(
+      "collector: [\"c:1\"]\nstate: /s\nchecks:\n"
+      "  - {name: a, sensor: files, job: a, files: /a/x, max_age: 1d, every: 1m, deadline: 10s}\n"
+      "  - {name: b, sensor: tcp, target: \"h:1\"}\n"
+      "  - {name: c, sensor: files, job: c, files: /c/x, max_age: 1d, every: 2m, deadline: 30s}\n"
+      "  - {name: d, sensor: files, job: d, files: /d/x, max_age: 1d, every: 1m, valid_for: "
+      "5m}\n");
+  EXPECT_THAT(faults_, IsEmpty());
+  EXPECT_THAT(config.takes_turns, testing::ElementsAre(true, false, true, true));
+  // The others' deadlines, 5 s each until they have let go, and three periods.
+  EXPECT_EQ(config.checks[0].valid_for, Millis(180'000 + (30'000 + 5'000) + (5'000 + 5'000)));
+  EXPECT_EQ(config.checks[1].valid_for, Millis(3 * 15'000 + 3 * 6'000));
+  EXPECT_EQ(config.checks[2].valid_for, Millis(360'000 + (10'000 + 5'000) + (5'000 + 5'000)));
+  EXPECT_EQ(config.checks[3].valid_for, Millis(300'000));
+}
+
 TEST_F(AgentConfigTest, TlsFilesMayStandElsewhere) {
   const AgentConfig config =
       Read(std::string(kMinimal) + "tls: {ca: /e/ca.pem, certificate: /e/a.pem, key: /e/a.key}\n");

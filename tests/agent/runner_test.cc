@@ -13,6 +13,7 @@
 namespace oppetid::agent {
 namespace {
 
+using testing::ElementsAre;
 using testing::HasSubstr;
 
 constexpr Millis kShort{20};     // a deadline that is meant to pass
@@ -20,7 +21,7 @@ constexpr Millis kLong{60'000};  // one that is not
 constexpr std::chrono::seconds kTestLimit{30};
 
 // What a fake sensor does when asked.
-enum class Manner { kAnswers, kHeedsCancel, kHangs, kThrows };
+enum class Manner { kAnswers, kHolds, kHeedsCancel, kHangs, kThrows };
 
 class FakeSensor : public Sensor {
  public:
@@ -79,11 +80,14 @@ class RunnerTest : public testing::Test {
     runner_.emplace(world_, sensors_);
     return raw;
   }
-  void Ask(Millis deadline) {
-    runner_->Ask(0, deadline, [this](Answer answer, std::chrono::microseconds duration) {
-      answers_.push_back(std::move(answer));
-      durations_.push_back(duration);
-    });
+  void Ask(Millis deadline) { AskCheck(0, deadline); }
+  void AskCheck(size_t check, Millis deadline) {
+    runner_->Ask(check, deadline,
+                 [this, check](Answer answer, Instant, std::chrono::microseconds duration) {
+                   answered_.push_back(check);
+                   answers_.push_back(std::move(answer));
+                   durations_.push_back(duration);
+                 });
   }
   // Runs the loop until there are `count` answers.
   void Await(size_t count) {
@@ -107,6 +111,7 @@ class RunnerTest : public testing::Test {
   World world_{io_.get_executor(), pool_, clock_, ""};
   std::vector<std::unique_ptr<Sensor>> sensors_;
   std::optional<Runner> runner_;
+  std::vector<size_t> answered_;  // whose answers these are
   std::vector<Answer> answers_;
   std::vector<std::chrono::microseconds> durations_;
 };
@@ -183,7 +188,7 @@ TEST_F(RunnerTest, TheDeadlineOfOneAttemptNeverEndsTheNext) {
   constexpr Millis kTakes{1}, kDeadline{300}, kBusy{400};
   sensors_.push_back(std::make_unique<SlowSensor>(kTakes, io_.get_executor()));
   runner_.emplace(world_, sensors_);
-  runner_->Ask(0, kDeadline, [this](Answer answer, std::chrono::microseconds) {
+  runner_->Ask(0, kDeadline, [this](Answer answer, Instant, std::chrono::microseconds) {
     answers_.push_back(std::move(answer));
     Ask(kLong);
   });
@@ -195,6 +200,106 @@ TEST_F(RunnerTest, TheDeadlineOfOneAttemptNeverEndsTheNext) {
   Await(2);
   EXPECT_EQ(answers_[0].state, State::kOk);
   EXPECT_EQ(answers_[1].state, State::kOk) << answers_[1].text;
+}
+
+// Three that take turns, and one that does not.
+class TurnsTest : public RunnerTest {
+ protected:
+  void MakeAll(const std::vector<Manner>& manners) {
+    for (const Manner manner : manners) {
+      auto sensor = std::make_unique<FakeSensor>(manner, io_.get_executor());
+      fakes_.push_back(sensor.get());
+      sensors_.push_back(std::move(sensor));
+    }
+    runner_.emplace(world_, sensors_, std::vector<bool>{true, true, true});
+  }
+  // How often each was asked.
+  std::vector<int> Asked() const {
+    std::vector<int> counts;
+    for (const FakeSensor* fake : fakes_) counts.push_back(fake->asked);
+    return counts;
+  }
+  // Runs the loop until nothing more can be done without the sensors or a timer.
+  void Poll() {
+    io_.restart();
+    io_.poll();
+  }
+
+  std::vector<FakeSensor*> fakes_;
+};
+
+TEST_F(TurnsTest, OneAtATimeInTheOrderAskedAndTheOthersBesides) {
+  MakeAll({Manner::kHolds, Manner::kHolds, Manner::kHolds, Manner::kHolds});
+  for (const size_t check : {2, 0, 1, 3}) AskCheck(check, kLong);
+  Poll();
+  EXPECT_THAT(Asked(), ElementsAre(0, 0, 1, 1));
+  EXPECT_EQ(runner_->under_way(), 2u);
+  fakes_[2]->LetGo();
+  Poll();
+  EXPECT_THAT(Asked(), ElementsAre(1, 0, 1, 1));
+  fakes_[0]->LetGo();
+  Poll();
+  EXPECT_THAT(Asked(), ElementsAre(1, 1, 1, 1));
+  fakes_[3]->LetGo();
+  fakes_[1]->LetGo();
+  Await(4);
+  EXPECT_THAT(answered_, testing::UnorderedElementsAre(2, 0, 3, 1));
+  for (const Answer& answer : answers_) EXPECT_EQ(answer.state, State::kOk);
+  Drain();
+}
+
+TEST_F(TurnsTest, WaitingCostsNothingOfADeadline) {
+  MakeAll({Manner::kHolds, Manner::kAnswers});
+  AskCheck(0, kLong);
+  AskCheck(1, kShort);
+  io_.run_for(3 * kShort);
+  EXPECT_TRUE(answers_.empty());
+  fakes_[0]->LetGo();
+  Await(2);
+  EXPECT_EQ(answers_[1].state, State::kOk) << answers_[1].text;
+  EXPECT_LT(durations_[1], 3 * kShort) << "the wait is no part of how long it took";
+  Drain();
+}
+
+TEST_F(TurnsTest, ADeadlineHandsTheTurnOnOnceTheSensorLetsGo) {
+  MakeAll({Manner::kHeedsCancel, Manner::kAnswers});
+  AskCheck(0, kShort);
+  AskCheck(1, kLong);
+  Await(2);
+  EXPECT_THAT(answered_, ElementsAre(0, 1));
+  EXPECT_EQ(answers_[0].state, State::kCritical);
+  EXPECT_EQ(answers_[1].state, State::kOk);
+  Drain();
+}
+
+TEST_F(TurnsTest, OneThatHangsKeepsTheOthersWaitingForAWhileOnly) {
+  MakeAll({Manner::kHangs, Manner::kHolds, Manner::kAnswers});
+  AskCheck(0, kShort);
+  AskCheck(1, kLong);
+  AskCheck(2, kLong);
+  Await(1);
+  EXPECT_THAT(Asked(), ElementsAre(1, 0, 0)) << "it may still let go";
+  const auto end = std::chrono::steady_clock::now() + kTestLimit;
+  while (fakes_[1]->asked == 0 && std::chrono::steady_clock::now() < end) io_.run_one_until(end);
+  EXPECT_THAT(Asked(), ElementsAre(1, 1, 0));
+  fakes_[0]->LetGo();
+  Poll();
+  EXPECT_THAT(Asked(), ElementsAre(1, 1, 0)) << "its late end is not the end of another's turn";
+  fakes_[1]->LetGo();
+  Await(3);
+  EXPECT_THAT(answered_, ElementsAre(0, 1, 2));
+  Drain();
+}
+
+TEST_F(TurnsTest, AfterStopNoTurnBegins) {
+  MakeAll({Manner::kHeedsCancel, Manner::kAnswers});
+  AskCheck(0, kLong);
+  AskCheck(1, kLong);
+  Poll();
+  runner_->Stop();
+  Drain();
+  EXPECT_THAT(Asked(), ElementsAre(1, 0));
+  EXPECT_TRUE(answers_.empty());
 }
 
 }  // namespace

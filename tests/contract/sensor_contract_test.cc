@@ -101,10 +101,11 @@ TEST_F(SensorContract, EachAnswersInTimeWhateverIsThere) {
   size_t answered = 0;
   for (size_t i = 0; i < config.sensors.size(); ++i) {
     const std::string sensor = config.checks[i].sensor;
-    runner.Ask(i, kDeadline, [&answered, sensor](const Answer& answer, std::chrono::microseconds) {
-      ++answered;
-      ExpectWellFormed(sensor, answer);
-    });
+    runner.Ask(i, kDeadline,
+               [&answered, sensor](const Answer& answer, Instant, std::chrono::microseconds) {
+                 ++answered;
+                 ExpectWellFormed(sensor, answer);
+               });
   }
   const auto end = std::chrono::steady_clock::now() + kPatience;
   while (runner.under_way() > 0 && std::chrono::steady_clock::now() < end) {
