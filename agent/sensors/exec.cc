@@ -8,6 +8,7 @@
 // alert within ("@10:20"), "inside_upper" and "inside_lower".
 #include <algorithm>
 
+#include "agent/sensors/file_trust.h"
 #include "agent/sensors/plugin_output.h"
 #include "agent/sensors/program_sensor.h"
 #include "agent/sensors/registry.h"
