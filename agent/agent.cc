@@ -54,18 +54,16 @@ uint64_t RandomBits() {
 }
 
 // Reads the file, or tells all its faults and returns nothing.
-std::optional<AgentConfig> Load(const std::string& file, World& world, int* exit_code) {
+std::optional<AgentConfig> Load(const std::string& file, World& world) {
   const auto text = ReadFile(file);
   if (!text.ok()) {
     std::cerr << text.status().message() << "\n";
-    *exit_code = 2;
     return std::nullopt;
   }
   Faults faults(file);
   AgentConfig config = ReadAgentConfig(*text, faults, world);
   if (faults.empty()) return config;
   for (const std::string& line : faults.lines()) std::cerr << line << "\n";
-  *exit_code = 2;
   return std::nullopt;
 }
 
@@ -74,9 +72,8 @@ class Agent {
   explicit Agent(const std::string& config_file) : config_file_(config_file) {}
 
   int Run() {
-    int exit_code = 0;
-    auto config = Load(config_file_, world_, &exit_code);
-    if (!config) return exit_code;
+    auto config = Load(config_file_, world_);
+    if (!config) return 2;
     sensors_ = std::move(config->sensors);
     runner_.emplace(world_, sensors_, config->takes_turns);
     if (auto status = Start(*std::move(config)); !status.ok()) {
@@ -257,9 +254,9 @@ int CheckAgentConfig(const std::string& config_file) {
   boost::asio::io_context io(1);
   BlockingPool pool("agent-pool", 1);
   World world{io.get_executor(), pool, clock, ""};
-  int exit_code = 0;
-  if (Load(config_file, world, &exit_code)) std::cout << config_file << ": fine\n";
-  return exit_code;
+  if (!Load(config_file, world)) return 2;
+  std::cout << config_file << ": fine\n";
+  return 0;
 }
 
 }  // namespace oppetid::agent

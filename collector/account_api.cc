@@ -204,23 +204,10 @@ void ExportHistory(const Account& account, const HttpRequest& request, const Htt
 void ExportTickets(const Account& account, const HttpRequest& request, const HttpDone& done) {
   const auto to = ParseInstant(Query(request, "to"));
   if (!to) return done(TextAnswer(400, "to: an instant such as 2026-10-01T00:00:00Z\n"));
-  auto reader = account.ledger.OpenReader();
-  if (!reader.ok()) return done(ErrorAnswer(reader.status()));
-  HttpResponse response;
-  response.content_type = "application/jsonl";
-  // All at once, as one committed state: a hundred thousand tickets are fifty megabytes.
-  const std::shared_ptr<LedgerReader> shared = *std::move(reader);
-  response.chunks = [shared, to, read = false](std::string* out) mutable {
-    if (read) return false;
-    read = true;
-    const absl::Status status =
-        shared->ForEachTicket(*to, [&](const Ticket& ticket) { *out += TicketJson(ticket); });
-    // An answer under way cannot become an error any more; a line that is no JSON cannot be taken
-    // for the end.
-    if (!status.ok()) *out += "error: " + std::string(status.message()) + "\n";
-    return !out->empty();
-  };
-  done(std::move(response));
+  // A hundred thousand tickets are fifty megabytes.
+  done(LinesAnswer(account.ledger, [to = *to](LedgerReader& reader, std::string* out) {
+    return reader.ForEachTicket(to, [out](const Ticket& ticket) { *out += TicketJson(ticket); });
+  }));
 }
 
 }  // namespace

@@ -1,7 +1,5 @@
 #include "collector/admin_api.h"
 
-#include <memory>
-
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "common/text.h"
@@ -72,22 +70,9 @@ std::string ActJson(const Act& act) {
 void AddAuditPage(Api& api, const Ledger& ledger) {
   api.Route("GET", "/api/v1/audit", Access::kAdmin,
             [&ledger](const HttpRequest&, const HttpDone& done) {
-              auto opened = ledger.OpenReader();
-              if (!opened.ok()) return done(ErrorAnswer(opened.status()));
-              std::shared_ptr<LedgerReader> reader = *std::move(opened);
-              const auto ended = std::make_shared<bool>(false);
-              HttpResponse response;
-              response.content_type = "application/jsonl";
-              response.chunks = [reader, ended](std::string* out) {
-                if (*ended) return false;
-                *ended = true;
-                const absl::Status status =
-                    reader->ForEachAct(1, [&](const Act& act) { *out += ActJson(act); });
-                // A line that is no JSON cannot be taken for the end.
-                if (!status.ok()) *out += "error: " + std::string(status.message()) + "\n";
-                return !out->empty();
-              };
-              done(std::move(response));
+              done(LinesAnswer(ledger, [](LedgerReader& reader, std::string* out) {
+                return reader.ForEachAct(1, [out](const Act& act) { *out += ActJson(act); });
+              }));
             });
 }
 

@@ -140,6 +140,23 @@ HttpResponse JsonAnswer(std::string body) {
   return response;
 }
 
+HttpResponse LinesAnswer(const Ledger& ledger, LineWriter write) {
+  auto opened = ledger.OpenReader();
+  if (!opened.ok()) return ErrorAnswer(opened.status());
+  const std::shared_ptr<LedgerReader> reader = *std::move(opened);
+  HttpResponse response;
+  response.content_type = "application/jsonl";
+  response.chunks = [reader, write = std::move(write), ended = false](std::string* out) mutable {
+    if (std::exchange(ended, true)) return false;
+    const absl::Status status = write(*reader, out);
+    // An answer under way cannot become an error any more; a line that is no JSON cannot be taken
+    // for the end.
+    if (!status.ok()) *out += "error: " + std::string(status.message()) + "\n";
+    return !out->empty();
+  };
+  return response;
+}
+
 HttpResponse ErrorAnswer(const absl::Status& status) {
   const std::string words = absl::StrCat(status.message(), "\n");
   switch (status.code()) {

@@ -69,6 +69,10 @@ class Api {
 HttpResponse TextAnswer(int status, std::string body);
 // 200 with JSON.
 HttpResponse JsonAnswer(std::string body);
+// 200 with what `write` appends from a reader of the ledger, as JSON lines: all at once and as one
+// committed state, on the pool.
+using LineWriter = std::function<absl::Status(LedgerReader& reader, std::string* out)>;
+HttpResponse LinesAnswer(const Ledger& ledger, LineWriter write);
 // What an error of ours means in HTTP.
 HttpResponse ErrorAnswer(const absl::Status& status);
 // A query value; empty where there is none.

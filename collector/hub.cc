@@ -12,10 +12,6 @@ namespace {
 // Open runs may lag this much in the ledger: every Snapshot brings them again.
 constexpr Millis kRowsEvery{60'000};
 constexpr Millis kHelloWithin{10'000};
-// Two agents with one identity (ARCHITECTURE.md, "The stream").
-constexpr Millis kTakeOverWindow{300'000};
-constexpr size_t kTakeOversAllowed = 3;
-constexpr Millis kRefusedFor{300'000};
 // Facts waiting for a ledger that cannot be written, 30 MB; beyond this streams end until it can.
 constexpr size_t kMaxWaiting = 200'000;
 // A commit that takes longer will not end: the ledger counts as not writable until it does.
@@ -162,18 +158,10 @@ void Hub::OnHello(SessionId id, Session& session, const v1::Hello& hello) {
   if (gate_ != nullptr) gate_->OnHello(session.peer, hello);
 }
 
-// The newer of two streams takes over; when different agents do so again and again, it is refused.
 bool Hub::MayTakeOver(const std::string& host, uint64_t epoch) {
   const Steady now = clock_.SteadyNow();
-  const auto refused = refused_until_.find(host);
-  if (refused != refused_until_.end() && now < refused->second) return false;
-  auto& recent = take_overs_[host];
-  while (!recent.empty() && now - recent.front().at > kTakeOverWindow) recent.pop_front();
-  const bool another = recent.empty() || recent.back().epoch != epoch;
-  if (another) recent.push_back({now, epoch});
-  if (recent.size() <= kTakeOversAllowed) return true;
-  recent.clear();
-  refused_until_[host] = now + kRefusedFor;
+  if (take_overs_.Refused(host, now)) return false;
+  if (take_overs_.Note(host, epoch, now)) return true;
   agents_.at(host)->set_duplicate(true);
   LogError("two agents claim one identity; the newer is refused for five minutes",
            {{"host", host}});
@@ -312,14 +300,7 @@ void Hub::Tick() {
   const Steady now = clock_.SteadyNow();
   // What waits is kept: its facts count as taken in.
   while (Full() && !sessions_.empty()) Refuse(sessions_.begin()->first, "ledger_not_writable");
-  for (auto it = refused_until_.begin(); it != refused_until_.end();) {
-    if (now < it->second) {
-      ++it;
-      continue;
-    }
-    agents_.at(it->first)->set_duplicate(false);
-    it = refused_until_.erase(it);
-  }
+  for (const std::string& host : take_overs_.Expire(now)) agents_.at(host)->set_duplicate(false);
   if (now >= next_rows_) flush_wanted_ = true;
   NoticeHang(now);
   ReleaseHeld();

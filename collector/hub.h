@@ -17,6 +17,7 @@
 #include "collector/agent_state.h"
 #include "collector/counters.h"
 #include "collector/ledger/ledger.h"
+#include "collector/take_overs.h"
 #include "collector/view.h"
 #include "common/clock.h"
 #include "common/identity.h"
@@ -118,10 +119,6 @@ class Hub {
     std::shared_ptr<const Batch> batch;
     std::function<void(absl::Status)> done;
   };
-  struct TakeOver {
-    Steady at;
-    uint64_t epoch;
-  };
 
   void OnHello(SessionId id, Session& session, const v1::Hello& hello);
   void OnSnapshot(Session& session, const v1::Snapshot& snapshot);
@@ -154,8 +151,7 @@ class Hub {
   std::map<std::string, std::unique_ptr<AgentState>> agents_;  // by host
   std::map<SessionId, Session> sessions_;
   std::map<std::string, SessionId> session_of_host_;
-  std::map<std::string, std::deque<TakeOver>> take_overs_;
-  std::map<std::string, Steady> refused_until_;
+  TakeOvers take_overs_;
   SessionId next_session_ = 1;
 
   std::shared_ptr<Batch> next_batch_ = std::make_shared<Batch>();

@@ -42,8 +42,7 @@ target_link_libraries(sla_support PUBLIC oppetid_report PRIVATE oppetid_warnings
 oppetid_test(sla_test
   SOURCES tests/collector/sla/availability_test.cc tests/collector/sla/calendar_test.cc
           tests/collector/sla/live_test.cc tests/collector/sla/properties_test.cc
-          tests/collector/sla/reference_test.cc
-          tests/collector/sla/tickets_test.cc
+          tests/collector/sla/reference_test.cc tests/collector/sla/tickets_test.cc
   LIBS sla_support)
 oppetid_test(report_test
   SOURCES tests/collector/report/example_test.cc tests/collector/report/formats_test.cc
@@ -85,7 +84,8 @@ oppetid_test(active_directory_test
   LIBS agent_sensors agent_ad)
 add_dependencies(active_directory_test oppetid-ad-probe)
 # The drills with a real domain, in namespaces of its own. The first run on a machine provisions it.
-add_executable(ad_domain_test tests/agent/sensors/ad_domain_test.cc)
+add_executable(ad_domain_test tests/agent/sensors/ad_domain_faults_test.cc
+               tests/agent/sensors/ad_domain_test.cc)
 target_compile_definitions(ad_domain_test PRIVATE OPPETID_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
 target_link_libraries(ad_domain_test PRIVATE agent_sensors GTest::gmock GTest::gtest_main
                                              oppetid_warnings)
@@ -122,11 +122,12 @@ oppetid_test(http_test
   LIBS agent_sensors test_support)
 
 oppetid_test(agent_rules_test
-  SOURCES tests/agent/confirmation_test.cc tests/agent/holes_test.cc tests/agent/newest_test.cc tests/agent/runs_test.cc
-          tests/agent/schedule_test.cc tests/agent/segment_test.cc
+  SOURCES tests/agent/confirmation_test.cc tests/agent/holes_test.cc tests/agent/newest_test.cc
+          tests/agent/runs_test.cc tests/agent/schedule_test.cc tests/agent/segment_test.cc
   LIBS agent_core)
 oppetid_test(agent_core_test
-  SOURCES tests/agent/core_test.cc tests/agent/spool_test.cc tests/agent/uplink_test.cc
+  SOURCES tests/agent/core_disk_test.cc tests/agent/core_test.cc tests/agent/spool_loss_test.cc
+          tests/agent/spool_test.cc tests/agent/uplink_connect_test.cc tests/agent/uplink_test.cc
           tests/support/fake_disk.cc
   LIBS agent_core)
 # Every registered sensor, on the example that is shipped for it.
@@ -164,8 +165,7 @@ oppetid_test(ticket_text_test
           tests/collector/tickets/sync_test.cc
   LIBS collector_ticket_text absl::strings)
 oppetid_test(ticket_sources_test
-  SOURCES tests/collector/tickets/file_drop_test.cc
-          tests/collector/tickets/source_config_test.cc
+  SOURCES tests/collector/tickets/file_drop_test.cc tests/collector/tickets/source_config_test.cc
   LIBS collector_ticket_sources)
 # Starts a real Request Tracker, once for all its tests.
 oppetid_test(request_tracker_test
@@ -175,9 +175,8 @@ oppetid_test(request_tracker_test
 oppetid_library(collector_support SOURCES tests/support/views.cc LIBS collector_core GTest::gtest)
 oppetid_test(collector_core_test
   SOURCES tests/collector/acts_test.cc tests/collector/collector_config_test.cc
-          tests/collector/dictionary_test.cc
-          tests/collector/exposition_test.cc tests/collector/hub_hold_test.cc
-          tests/collector/hub_random_test.cc
+          tests/collector/dictionary_test.cc tests/collector/exposition_test.cc
+          tests/collector/hub_hold_test.cc tests/collector/hub_random_test.cc
           tests/collector/hub_test.cc tests/collector/hub_view_test.cc
           tests/collector/status_json_test.cc
   LIBS collector_support)
@@ -192,7 +191,7 @@ oppetid_test(identity_test
   LIBS oppetid_common test_support)
 oppetid_test(enrolment_test
   SOURCES tests/collector/enrolment_test.cc tests/collector/hosts_test.cc
-          tests/collector/trust_test.cc
+          tests/collector/rollover_test.cc tests/collector/trust_test.cc
   LIBS collector_support test_support)
 oppetid_test(renewal_test SOURCES tests/agent/renewal_test.cc LIBS agent_core test_support)
 oppetid_test(ticket_desk_test
@@ -266,8 +265,8 @@ if(NOT OPPETID_CORES_ONLY)
 endif()
 
 # oppetid_fuzz(name source libs...): the libFuzzer target `name`, with its seeds in
-# tests/fuzz/corpus/<name without _fuzz>. tests/fuzz/run runs them all. Where there is no libFuzzer, a
-# sanitizer build tries the seeds and some thousand mutations of them.
+# tests/fuzz/corpus/<name without _fuzz>. tests/fuzz/run runs them all. Where there is no libFuzzer,
+# a sanitizer build tries the seeds and some thousand mutations of them.
 if(OPPETID_CORES_ONLY)
   function(oppetid_fuzz name source)
     add_executable(${name} ${source})

@@ -15,8 +15,8 @@
 #include "agent/sensors/ad_options.h"
 #include "agent/sensors/dns_message.h"
 #include "agent/sensors/exposition_parser.h"
+#include "agent/sensors/program_sensor.h"
 #include "agent/sensors/registry.h"
-#include "agent/sensors/subprocess.h"
 #include "common/families.h"
 #include "common/text.h"
 
@@ -65,19 +65,6 @@ Answer Read(const Finished& finished) {
   }
   return answer;
 }
-
-class ActiveDirectorySensor : public Sensor {
- public:
-  ActiveDirectorySensor(Command command, World& world) : subprocess_(std::move(command), world) {}
-
-  boost::asio::awaitable<Answer> Ask() override {
-    const Finished finished = co_await subprocess_.Run();
-    co_return Read(finished);
-  }
-
- private:
-  Subprocess subprocess_;
-};
 
 // --- Configuration ------------------------------------------------------------------------------
 
@@ -234,7 +221,7 @@ std::unique_ptr<Sensor> MakeActiveDirectorySensor(YamlMap& config, World& world)
   command.argv = ToArguments(options);
   command.argv.insert(command.argv.begin(), BesideUs(kProbe));
   command.max_stdout_bytes = kMaxOutputBytes;
-  return std::make_unique<ActiveDirectorySensor>(std::move(command), world);
+  return std::make_unique<ProgramSensor>(std::move(command), world, Read);
 }
 
 }  // namespace oppetid::agent

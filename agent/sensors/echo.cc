@@ -232,6 +232,19 @@ std::optional<Steady::duration> EchoResult::mean() const {
   return rtt;
 }
 
+std::optional<Steady::duration> EchoResult::jitter() const {
+  Steady::duration sum{};
+  int64_t pairs = 0;
+  for (size_t i = 1; i < trips.size(); ++i) {
+    if (!trips[i - 1] || !trips[i]) continue;
+    const auto difference = *trips[i] - *trips[i - 1];
+    sum += difference < Steady::duration::zero() ? -difference : difference;
+    ++pairs;
+  }
+  if (pairs == 0) return std::nullopt;
+  return sum / pairs;
+}
+
 EchoBurst ReadEchoBurst(YamlMap& config, EchoBurst defaults) {
   EchoBurst burst = std::move(defaults);
   burst.target = config.RequiredString("target");
@@ -257,8 +270,10 @@ EchoLimits ReadEchoLimits(YamlMap& levels, EchoLimits defaults) {
 bool Reaches(const EchoLimits& limits, const EchoResult& result) {
   const auto count = static_cast<int64_t>(result.trips.size());
   const auto mean = result.mean();
+  const auto jitter = result.jitter();
   return (limits.loss && result.lost() * 100'000'000 >= limits.loss->millionths * count) ||
-         (limits.rtt && mean && *mean >= *limits.rtt);
+         (limits.rtt && mean && *mean >= *limits.rtt) ||
+         (limits.jitter && jitter && *jitter >= *limits.jitter);
 }
 
 OpenSocket SystemSocket() {

@@ -47,6 +47,7 @@ EchoBurst ReadEchoBurst(YamlMap& config, EchoBurst defaults);
 struct EchoLimits {
   std::optional<Percent> loss;
   std::optional<Millis> rtt;
+  std::optional<Millis> jitter;
 };
 // Reads `loss` and `rtt`; the caller finishes the mapping.
 EchoLimits ReadEchoLimits(YamlMap& levels, EchoLimits defaults);
@@ -58,9 +59,12 @@ struct EchoResult {
 
   int64_t lost() const;
   std::optional<Steady::duration> mean() const;  // of the answered ones
+  // The mean difference between the round trips of neighbouring requests; nullopt when no two
+  // neighbours were answered.
+  std::optional<Steady::duration> jitter() const;
 };
 
-// Whether so many are lost, or the mean is so long, that a limit is reached.
+// Whether so many are lost, or their trips so long or so uneven, that a limit is reached.
 bool Reaches(const EchoLimits& limits, const EchoResult& result);
 
 class Echo {

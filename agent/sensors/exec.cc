@@ -8,9 +8,10 @@
 // alert within ("@10:20"), "inside_upper" and "inside_lower".
 #include <algorithm>
 
+#include "agent/sensors/file_trust.h"
 #include "agent/sensors/plugin_output.h"
+#include "agent/sensors/program_sensor.h"
 #include "agent/sensors/registry.h"
-#include "agent/sensors/subprocess.h"
 #include "common/text.h"
 
 namespace oppetid::agent {
@@ -60,19 +61,6 @@ Answer Judge(const Finished& finished) {
   answer.samples.push_back({"plugin_values_ignored", {}, static_cast<double>(output.ignored)});
   return answer;
 }
-
-class ExecSensor : public Sensor {
- public:
-  ExecSensor(Command command, World& world) : subprocess_(std::move(command), world) {}
-
-  boost::asio::awaitable<Answer> Ask() override {
-    const Finished finished = co_await subprocess_.Run();
-    co_return Judge(finished);
-  }
-
- private:
-  Subprocess subprocess_;
-};
 
 void ReadCommand(YamlMap& config, Command& command) {
   command.argv = config.Strings("command");
@@ -130,7 +118,7 @@ std::unique_ptr<Sensor> MakeExecSensor(YamlMap& config, World& world) {
   Command command;
   ReadCommand(config, command);
   ReadEnvironment(config, command);
-  return std::make_unique<ExecSensor>(std::move(command), world);
+  return std::make_unique<ProgramSensor>(std::move(command), world, Judge);
 }
 
 }  // namespace oppetid::agent

@@ -1,8 +1,7 @@
-// link: the parts that a test takes hold of. The sensor itself is in the registry.
+// link: the part that a test takes hold of. The sensor itself is in the registry.
 #pragma once
 
 #include <memory>
-#include <optional>
 
 #include "agent/sensors/echo.h"
 #include "agent/sensors/sensor.h"
@@ -11,9 +10,5 @@
 namespace oppetid::agent {
 
 std::unique_ptr<Sensor> MakeLinkSensorWith(YamlMap& config, World& world, OpenSocket open_socket);
-
-// The mean difference between the round trips of neighbouring requests; nullopt when no two
-// neighbours were answered.
-std::optional<Steady::duration> JitterOf(const EchoResult& result);
 
 }  // namespace oppetid::agent

@@ -1,7 +1,5 @@
 #include "collector/cli/agent.h"
 
-#include <boost/json/parse.hpp>
-#include <boost/json/value.hpp>
 #include <iostream>
 #include <memory>
 
@@ -10,8 +8,6 @@
 
 namespace oppetid::collector {
 namespace {
-
-namespace json = boost::json;
 
 struct Options {
   CollectorAddress address;
@@ -45,15 +41,10 @@ int List(const Options& options) {
     std::cout << *body << "\n";
     return 0;
   }
-  boost::system::error_code error;
-  const json::value root = json::parse(*body, error);
-  const json::value* agents =
-      error || !root.is_object() ? nullptr : root.get_object().if_contains("agents");
-  if (agents == nullptr || !agents->is_array()) {
-    return Fail(absl::InternalError("the collector's answer is not a list of agents"));
-  }
+  const auto agents = ListOf(*body, "agents");
+  if (!agents) return Fail(absl::InternalError("the collector's answer is no list of agents"));
   std::vector<Row> rows = {{"MUNICIPALITY", "HOST", "STATE", "CERTIFICATE OR INVITATION UNTIL"}};
-  for (const json::value& one : agents->get_array()) {
+  for (const boost::json::value& one : *agents) {
     const Cells agent(one);
     const std::string invited = agent.Text("invited_until");
     rows.push_back({agent.Text("municipality"), agent.Text("host"), agent.Text("state"),

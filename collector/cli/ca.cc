@@ -27,17 +27,6 @@ int Step(const Options& options, const std::string& step) {
   return 0;
 }
 
-// The objects in an array of `object`; none where it is not there.
-std::vector<json::object> Objects(const json::object& object, const char* key) {
-  std::vector<json::object> objects;
-  const json::value* value = object.if_contains(key);
-  if (value == nullptr || !value->is_array()) return objects;
-  for (const json::value& one : value->get_array()) {
-    if (one.is_object()) objects.push_back(one.get_object());
-  }
-  return objects;
-}
-
 int Status(const Options& options) {
   const auto body = Fetch(options.address, "GET", "/api/v1/ca/rollover");
   if (!body.ok()) return Fail(body.status());
@@ -50,23 +39,23 @@ int Status(const Options& options) {
   if (error || !root.is_object()) {
     return Fail(absl::InternalError("the collector's answer is no status of a roll-over"));
   }
-  const json::object& status = root.get_object();
-  const std::string state = Cells(status).Text("state");
+  const Cells status(root);
+  const std::string state = status.Text("state");
   std::cout << (state == "none"      ? "No roll-over is under way.\n"
                 : state == "started" ? "Both CAs are trusted; the old one issues.\n"
                                      : "Both CAs are trusted; the new one issues.\n");
-  for (const json::object& ca : Objects(status, "cas")) {
-    const json::value* issues = ca.if_contains("issues");
-    std::cout << "  CA " << Cells(ca).Text("hash") << ", until " << Cells(ca).Text("expires")
-              << (issues != nullptr && issues->is_bool() && issues->get_bool() ? ", issues" : "")
-              << "\n";
+  for (const json::value& one : status.List("cas")) {
+    const Cells ca(one);
+    std::cout << "  CA " << ca.Text("hash") << ", until " << ca.Text("expires")
+              << (ca.Has("issues") ? ", issues" : "") << "\n";
   }
-  const auto waiting = Objects(status, "waiting_for");
+  const json::array waiting = status.List("waiting_for");
   if (state == "switched" && waiting.empty())
     std::cout << "Ready for: oppetid ca rollover finish\n";
-  for (const json::object& one : waiting) {
-    std::cout << "  waits for " << Cells(one).Text("host") << " ("
-              << Cells(one).Text("municipality") << "): " << Cells(one).Text("why") << "\n";
+  for (const json::value& one : waiting) {
+    const Cells agent(one);
+    std::cout << "  waits for " << agent.Text("host") << " (" << agent.Text("municipality")
+              << "): " << agent.Text("why") << "\n";
   }
   return 0;
 }

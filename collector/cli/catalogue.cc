@@ -50,9 +50,7 @@ int RunApply(const ApplyOptions& options) {
   if (answer == nullptr) return Fail(absl::InternalError("the collector's answer is no JSON"));
   for (const auto& [key, out] :
        {std::pair{"changes", &std::cout}, std::pair{"warnings", &std::cerr}}) {
-    const json::value* lines = answer->if_contains(key);
-    if (lines == nullptr || !lines->is_array()) continue;
-    for (const json::value& line : lines->get_array()) {
+    for (const json::value& line : Cells(*answer).List(key)) {
       if (!line.is_string()) continue;
       *out << (out == &std::cerr ? "warning: " : "") << std::string_view(line.get_string()) << "\n";
     }

@@ -20,18 +20,14 @@ int List(const SourceOptions& options, const char* key, bool as_json, const Row&
   if (!source.ok()) return Fail(source.status());
   const auto text = (*source)->Decisions();
   if (!text.ok()) return Fail(text.status());
-  boost::system::error_code error;
-  const json::value all = json::parse(*text, error);
-  const json::value* list = error ? nullptr : Cells(all).Value(key);
-  if (list == nullptr || !list->is_array()) {
-    return Fail(absl::InternalError("the collector's answer is no list of decisions"));
-  }
+  const auto list = ListOf(*text, key);
+  if (!list) return Fail(absl::InternalError("the collector's answer is no list of decisions"));
   if (as_json) {
     std::cout << json::serialize(json::object{{key, *list}}) << "\n";
     return 0;
   }
   std::vector<Row> rows = {header};
-  for (const json::value& its : list->get_array()) rows.push_back(row(Cells(its)));
+  for (const json::value& its : *list) rows.push_back(row(Cells(its)));
   std::cout << Table(rows);
   return 0;
 }
@@ -146,11 +142,8 @@ int Record(const DecideOptions& options, const json::object& wish) {
   if (error) return Fail(absl::InternalError("the collector's answer is no JSON"));
   const Cells cells(answer);
   if (cells.Text("id") != "-") std::cout << cells.Text("id") << "\n";
-  const json::value* remarks = cells.Value("remarks");
-  if (remarks != nullptr && remarks->is_array()) {
-    for (const json::value& remark : remarks->get_array()) {
-      if (remark.is_string()) std::cerr << std::string_view(remark.get_string()) << "\n";
-    }
+  for (const json::value& remark : cells.List("remarks")) {
+    if (remark.is_string()) std::cerr << std::string_view(remark.get_string()) << "\n";
   }
   return 0;
 }

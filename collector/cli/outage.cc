@@ -83,11 +83,8 @@ int RunList(const ListOptions& options) {
     input = ReadTexts(texts->texts);
   }
   if (!input->catalogue) return Fail(absl::DataLossError("the collector's export has faults"));
-  boost::system::error_code error;
-  const json::value all = json::parse(*decisions, error);
-  const json::value* notes = error ? nullptr : Cells(all).Value("notes");
   return Print(ComputeReport(*input->catalogue, input->facts, request),
-               notes != nullptr && notes->is_array() ? notes->get_array() : json::array(), options);
+               ListOf(*decisions, "notes").value_or(json::array()), options);
 }
 
 void AddReported(CLI::App& command, int& exit_code) {

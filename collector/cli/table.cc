@@ -1,6 +1,7 @@
 #include "collector/cli/table.h"
 
 #include <algorithm>
+#include <boost/json/parse.hpp>
 
 namespace oppetid::collector {
 namespace {
@@ -45,6 +46,19 @@ std::string Cells::Who() const {
 bool Cells::Has(std::string_view key) const {
   const boost::json::value* value = Value(key);
   return value != nullptr && !value->is_null() && !(value->is_bool() && !value->get_bool());
+}
+
+boost::json::array Cells::List(std::string_view key) const {
+  const boost::json::value* value = Value(key);
+  return value != nullptr && value->is_array() ? value->get_array() : boost::json::array();
+}
+
+std::optional<boost::json::array> ListOf(std::string_view answer, std::string_view key) {
+  boost::system::error_code error;
+  const boost::json::value root = boost::json::parse(answer, error);
+  const boost::json::value* list = error ? nullptr : Cells(root).Value(key);
+  if (list == nullptr || !list->is_array()) return std::nullopt;
+  return list->get_array();
 }
 
 std::string Table(const std::vector<Row>& rows) {

@@ -1,9 +1,10 @@
-// Rows in columns, for people.
+// Rows in columns, for people, and the collector's answers that they are made of.
 //
 // Pure.
 #pragma once
 
 #include <boost/json/value.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,9 +27,13 @@ class Cells {
   std::string Who() const;
   bool Has(std::string_view key) const;  // and it is neither null nor false
   const boost::json::value* Value(std::string_view key) const;
+  boost::json::array List(std::string_view key) const;  // empty where there is none
 
  private:
   const boost::json::object* object_;
 };
+
+// The list that the collector's answer has under this key.
+std::optional<boost::json::array> ListOf(std::string_view answer, std::string_view key);
 
 }  // namespace oppetid::collector

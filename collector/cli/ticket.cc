@@ -99,12 +99,6 @@ int RunPush(const CollectorAddress& address, const std::string& path) {
   return tally.failed || tally.rejected > 0 ? 1 : 0;
 }
 
-// The elements of a list, or none.
-json::array List(const Cells& cells, std::string_view key) {
-  const json::value* list = cells.Value(key);
-  return list != nullptr && list->is_array() ? list->get_array() : json::array();
-}
-
 int RunSources(const CollectorAddress& address, bool as_json) {
   const auto body = Fetch(address, "GET", "/api/v1/tickets/sources");
   if (!body.ok()) return Fail(body.status());
@@ -120,16 +114,16 @@ int RunSources(const CollectorAddress& address, bool as_json) {
   std::vector<Row> sources = {{"SOURCE", "TYPE", "UP", "READ UNTIL", "REJECTED", "ERROR"}};
   std::vector<Row> open = {{"SOURCE", "NOT MAPPED", "WORD", "TICKETS"}};
   std::vector<Row> rejects = {{"SOURCE", "FILE", "LINE", "WHY REJECTED"}};
-  for (const json::value& value : List(Cells(root), "sources")) {
+  for (const json::value& value : Cells(root).List("sources")) {
     const Cells its(value);
     const std::string name = its.Text("source");
     sources.push_back({name, its.Text("type"), its.Text("up"), its.Text("read_until"),
                        its.Text("rejected"), its.Text("error")});
-    for (const json::value& missing : List(its, "unmapped")) {
+    for (const json::value& missing : its.List("unmapped")) {
       const Cells word(missing);
       open.push_back({name, word.Text("what"), word.Text("word"), word.Text("tickets")});
     }
-    for (const json::value& refused : List(its, "rejects")) {
+    for (const json::value& refused : its.List("rejects")) {
       const Cells reject(refused);
       rejects.push_back({name, reject.Text("file"), reject.Text("line"), reject.Text("reason")});
     }

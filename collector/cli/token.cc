@@ -1,6 +1,5 @@
 #include "collector/cli/token.h"
 
-#include <boost/json/parse.hpp>
 #include <iostream>
 #include <memory>
 
@@ -10,8 +9,6 @@
 
 namespace oppetid::collector {
 namespace {
-
-namespace json = boost::json;
 
 struct Options {
   CollectorAddress address;
@@ -47,15 +44,10 @@ int RunList(const Options& options) {
     std::cout << *body;
     return std::cout.flush() ? 0 : 1;
   }
-  boost::system::error_code error;
-  const json::value root = json::parse(*body, error);
-  const json::value* tokens =
-      !error && root.is_object() ? root.get_object().if_contains("tokens") : nullptr;
-  if (tokens == nullptr || !tokens->is_array()) {
-    return Fail(absl::DataLossError("the collector's answer is no list of tokens"));
-  }
+  const auto tokens = ListOf(*body, "tokens");
+  if (!tokens) return Fail(absl::InternalError("the collector's answer is no list of tokens"));
   std::vector<Row> rows = {{"TOKEN", "FOR", "MAY", "PURPOSE", "CREATED", "BY", "REVOKED"}};
-  for (const json::value& entry : tokens->get_array()) {
+  for (const boost::json::value& entry : *tokens) {
     const Cells token(entry);
     rows.push_back({token.Text("id"),
                     token.Has("municipalities") ? token.Text("municipalities") : "all",

@@ -5,27 +5,22 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include <array>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/ssl/context.hpp>
-#include <boost/asio/write.hpp>
 #include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/http/chunk_encode.hpp>
-#include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
-#include <boost/beast/http/serializer.hpp>
 #include <boost/beast/http/string_body.hpp>
-#include <boost/beast/http/write.hpp>
 #include <boost/beast/ssl/ssl_stream.hpp>
 #include <boost/url/parse.hpp>
 #include <type_traits>
 
 #include "absl/strings/str_cat.h"
 #include "collector/endpoint.h"
+#include "collector/web/http_answer.h"
 #include "common/log.h"
 
 namespace oppetid::collector {
@@ -39,52 +34,8 @@ using Unix = boost::asio::local::stream_protocol;
 
 constexpr uint32_t kHeaderBytes = 16'384;
 constexpr uint64_t kBodyBytes = 1'000'000;  // a catalogue or a batch of tickets
-constexpr auto kIdle = std::chrono::seconds(30);
 constexpr auto kHandshake = std::chrono::seconds(10);
 constexpr size_t kMaxConnections = 256;  // Prometheus, a few dashboards, people
-
-// Deflates a stream of chunks as one gzip member (RFC 1952). Level 1: a scrape is repetitive.
-class Gzip {
- public:
-  Gzip() { deflateInit2(&stream_, 1, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY); }
-  ~Gzip() { deflateEnd(&stream_); }
-  Gzip(const Gzip&) = delete;
-  Gzip& operator=(const Gzip&) = delete;
-
-  void Add(std::string_view in, bool last, std::string* out) {
-    stream_.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(in.data()));
-    stream_.avail_in = static_cast<uInt>(in.size());
-    char buffer[65'536];
-    do {
-      stream_.next_out = reinterpret_cast<Bytef*>(buffer);
-      stream_.avail_out = sizeof buffer;
-      deflate(&stream_, last ? Z_FINISH : Z_NO_FLUSH);
-      out->append(buffer, sizeof buffer - stream_.avail_out);
-    } while (stream_.avail_out == 0);
-  }
-
- private:
-  z_stream stream_{};
-};
-
-// What is produced per chunk on the pool.
-struct Chunk {
-  std::string bytes;
-  bool last = false;
-};
-
-// Wraps a source so that its output comes compressed.
-ChunkSource Compressed(ChunkSource source) {
-  auto gzip = std::make_shared<Gzip>();
-  auto ended = std::make_shared<bool>(false);
-  return [source = std::move(source), gzip, ended](std::string* out) {
-    if (*ended) return false;
-    std::string plain;
-    *ended = !source(&plain);
-    gzip->Add(plain, *ended, out);
-    return true;
-  };
-}
 
 std::optional<HttpRequest> ToRequest(const http::request<http::string_body>& message) {
   HttpRequest request;
@@ -156,82 +107,6 @@ boost::asio::awaitable<HttpResponse> Handle(boost::asio::any_io_executor executo
   co_return std::move(*slot->response);
 }
 
-// The answer to HEAD: what GET would say, without the body.
-template <typename Stream>
-boost::asio::awaitable<bool> WriteHead(Stream& stream, HttpResponse answer, bool keep_alive) {
-  http::response<http::empty_body> head(static_cast<http::status>(answer.status), 11);
-  head.set(http::field::content_type, answer.content_type);
-  head.keep_alive(keep_alive);
-  if (answer.chunks) {
-    head.chunked(true);
-  } else {
-    head.content_length(answer.body.size());
-  }
-  http::response_serializer<http::empty_body> serializer(head);
-  boost::system::error_code error;
-  beast::get_lowest_layer(stream).expires_after(kIdle);
-  co_await http::async_write_header(stream, serializer,
-                                    boost::asio::redirect_error(boost::asio::use_awaitable, error));
-  co_return !error;
-}
-
-template <typename Stream>
-boost::asio::awaitable<bool> WriteWhole(Stream& stream, HttpResponse answer, bool keep_alive) {
-  http::response<http::string_body> message(static_cast<http::status>(answer.status), 11);
-  message.set(http::field::content_type, answer.content_type);
-  message.keep_alive(keep_alive);
-  message.body() = std::move(answer.body);
-  message.prepare_payload();
-  boost::system::error_code error;
-  beast::get_lowest_layer(stream).expires_after(kIdle);
-  co_await http::async_write(stream, message,
-                             boost::asio::redirect_error(boost::asio::use_awaitable, error));
-  co_return !error;
-}
-
-template <typename Stream>
-boost::asio::awaitable<bool> WriteChunks(Stream& stream, BlockingPool& pool, HttpResponse answer,
-                                         bool keep_alive, bool chunked) {
-  http::response<http::empty_body> head(static_cast<http::status>(answer.status), 11);
-  head.set(http::field::content_type, answer.content_type);
-  if (answer.gzip) head.set(http::field::content_encoding, "gzip");
-  head.keep_alive(keep_alive);
-  head.chunked(chunked);
-  http::response_serializer<http::empty_body> serializer(head);
-  boost::system::error_code error;
-  beast::get_lowest_layer(stream).expires_after(kIdle);
-  co_await http::async_write_header(stream, serializer,
-                                    boost::asio::redirect_error(boost::asio::use_awaitable, error));
-  const ChunkSource source = answer.gzip ? Compressed(answer.chunks) : answer.chunks;
-  for (bool more = !error; more;) {
-    std::function<Chunk()> produce = [&source] {
-      Chunk chunk;
-      chunk.last = !source(&chunk.bytes);
-      return chunk;
-    };
-    const Chunk chunk = co_await OnPool<Chunk>(pool, std::move(produce));
-    more = !chunk.last;
-    if (chunk.bytes.empty()) continue;  // an empty chunk would end the body
-    beast::get_lowest_layer(stream).expires_after(kIdle);
-    // Plain statements: g++ 12 may evaluate both arms of a conditional with co_await in it.
-    if (chunked) {
-      co_await boost::asio::async_write(
-          stream, http::make_chunk(boost::asio::buffer(chunk.bytes)),
-          boost::asio::redirect_error(boost::asio::use_awaitable, error));
-    } else {
-      co_await boost::asio::async_write(
-          stream, boost::asio::buffer(chunk.bytes),
-          boost::asio::redirect_error(boost::asio::use_awaitable, error));
-    }
-    if (error) co_return false;
-  }
-  // A client of HTTP/1.0 does not know chunks: the end of the connection ends the body.
-  if (error || !chunked) co_return false;
-  co_await boost::asio::async_write(stream, http::make_chunk_last(),
-                                    boost::asio::redirect_error(boost::asio::use_awaitable, error));
-  co_return !error;
-}
-
 // Serves one connection until it ends, errs or idles.
 template <typename Stream, typename Shared>
 boost::asio::awaitable<void> Serve(std::shared_ptr<Shared> shared, Stream stream, Origin origin) {
@@ -242,19 +117,20 @@ boost::asio::awaitable<void> Serve(std::shared_ptr<Shared> shared, Stream stream
     parser.header_limit(kHeaderBytes);
     parser.body_limit(kBodyBytes);
     boost::system::error_code error;
-    beast::get_lowest_layer(stream).expires_after(kIdle);
+    beast::get_lowest_layer(stream).expires_after(kHttpIdle);
     co_await http::async_read(stream, buffer, parser,
                               boost::asio::redirect_error(boost::asio::use_awaitable, error));
     if (error == http::error::body_limit || error == http::error::header_limit) {
       HttpResponse answer;
       answer.status = error == http::error::body_limit ? 413 : 431;
       answer.body = "too large\n";
-      co_await WriteWhole(stream, std::move(answer), false);
+      co_await WriteAnswer(stream, shared->pool, std::move(answer), AnswerForm{});
     }
     if (error) break;
-    const bool chunked = parser.get().version() >= 11;
-    const bool keep_alive = parser.get().keep_alive();
-    const bool head_only = parser.get().method() == http::verb::head;
+    AnswerForm form;
+    form.chunked = parser.get().version() >= 11;
+    form.keep_alive = parser.get().keep_alive();
+    form.head_only = parser.get().method() == http::verb::head;
     auto request = ToRequest(parser.get());
     HttpResponse answer;
     if (request) {
@@ -266,16 +142,8 @@ boost::asio::awaitable<void> Serve(std::shared_ptr<Shared> shared, Stream stream
       answer.status = 400;
       answer.body = "not a valid request\n";
     }
-    // Plain statements: g++ 12 may evaluate both arms of a conditional with co_await in it.
-    if (head_only) {
-      alive = co_await WriteHead(stream, std::move(answer), keep_alive);
-    } else if (answer.chunks) {
-      alive = co_await WriteChunks(stream, shared->pool, std::move(answer), keep_alive && chunked,
-                                   chunked);
-    } else {
-      alive = co_await WriteWhole(stream, std::move(answer), keep_alive);
-    }
-    if (!keep_alive) alive = false;
+    const bool written = co_await WriteAnswer(stream, shared->pool, std::move(answer), form);
+    alive = written && form.keep_alive;
   }
   --shared->connections;
 }

@@ -1,9 +1,5 @@
-#include "collector/account/agreements.h"
-#include "collector/account_api.h"
 #include "collector/admin_api.h"
-#include "collector/ledger/sqlite.h"
-#include "tests/support/http_fixture.h"
-#include "tests/support/hub_fixture.h"
+#include "tests/support/api_fixture.h"
 
 namespace oppetid::collector {
 namespace {
@@ -11,31 +7,13 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 
-// A hub with a real ledger behind the API; the ledger commits at once, or fails.
-class ApiTest : public HttpFixture, public LedgerWriter {
+class ApiTest : public ApiFixture {
  protected:
   void StartApi(bool anonymous) {
-    auto ledger = OpenSqliteLedger(directory_.path() + "/ledger.sqlite");
-    ASSERT_TRUE(ledger.ok()) << ledger.status();
-    ledger_ = *std::move(ledger);
-    hub_.emplace(clock_, *this, counters_, ledger_->id(), std::vector<AgentRow>{});
-    acts_.emplace(*hub_, clock_);
-    tokens_.emplace(*acts_);
-    api_.emplace(*hub_, *ledger_, counters_, clock_, *tokens_, anonymous);
+    Open(anonymous);
     AddTokenPages(*api_, *tokens_);
     AddAuditPage(*api_, *ledger_);
-    acts_->AddView([this](const Act& act) { agreements_.Tell(act); });
-    AddAccountPages(*api_, *acts_, agreements_, *hub_, *ledger_, clock_);
-    Start([this](HttpRequest request, HttpDone done) {
-      api_->Handle(std::move(request), std::move(done));
-    });
-  }
-  ~ApiTest() override { Stop(); }
-
-  void Commit(std::shared_ptr<const Batch> batch, Instant now,
-              std::function<void(absl::Status)> done) override {
-    const absl::Status status = fault_.ok() ? ledger_->Commit(*batch, now) : fault_;
-    boost::asio::post(io_, [done, status] { done(status); });
+    Serve();
   }
   // An agent that has shown a critical disk and 3,000 carried series.
   void ConnectAgent() {
@@ -67,16 +45,7 @@ class ApiTest : public HttpFixture, public LedgerWriter {
     return client.Receive();
   }
 
-  ManualClock clock_{FromUnixMillis(kHubStartMs)};
-  Counters counters_{clock_};
-  std::unique_ptr<Ledger> ledger_;
-  std::optional<Hub> hub_;
-  Agreements agreements_;
-  std::optional<Acts> acts_;
-  std::optional<Tokens> tokens_;
-  std::optional<Api> api_;
   std::shared_ptr<FakeLink> link_;
-  absl::Status fault_;
 };
 
 TEST_F(ApiTest, WantsATokenUnlessConfiguredOtherwise) {

@@ -6,6 +6,7 @@
 
 #include <cstdlib>
 #include <fstream>
+#include <memory>
 #include <string>
 
 #include "tests/support/manual_clock.h"
@@ -68,6 +69,17 @@ class BackupFixture : public SensorFixture {
  private:
   ManualClock clock_later_{Instant{}};
   World later_{io_.get_executor(), pool_, clock_later_, ""};
+};
+
+// With a directory of repositories, made once for all tests of the suite.
+class RepositoryFixture : public BackupFixture {
+ protected:
+  static void SetUpTestSuite() { directory_ = std::make_unique<TempDir>(); }
+  static void TearDownTestSuite() { directory_.reset(); }
+  static std::string Dir() { return directory_->path(); }
+
+ private:
+  inline static std::unique_ptr<TempDir> directory_;
 };
 
 }  // namespace oppetid::agent

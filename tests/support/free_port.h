@@ -1,4 +1,5 @@
-// A port of loopback for a server that cannot be told to take any: free a moment ago.
+// A port of loopback where nobody listened a moment ago: for a test of that, or for a server that
+// cannot be told to take any port.
 #pragma once
 
 #include <boost/asio/io_context.hpp>

@@ -20,15 +20,13 @@ cp -a old fresh; create fresh '26 hours'; create fresh '2 hours'
 borg init -e none empty 2>/dev/null
 )sh";
 
-class BorgTest : public BackupFixture {
+class BorgTest : public RepositoryFixture {
  protected:
   static void SetUpTestSuite() {
-    directory_ = new TempDir;
+    RepositoryFixture::SetUpTestSuite();
     ASSERT_EQ(Borg(kMake), 0);
   }
-  static void TearDownTestSuite() { delete directory_; }
 
-  static std::string Dir() { return directory_->path(); }
   static int Borg(const std::string& script) {
     return Shell("DIR=" + Dir() +
                  "\nexport BORG_BASE_DIR=$DIR/own BORG_PASSPHRASE=hemmelig "
@@ -44,8 +42,6 @@ class BorgTest : public BackupFixture {
            "', passphrase_file: '" + Dir() + "/" + passphrase + "'" +
            (more.empty() ? "" : ", " + more) + "}";
   }
-
-  inline static TempDir* directory_ = nullptr;
 };
 
 TEST_F(BorgTest, AFreshJobIsToldWithItsRecoveryPointInAnyTimeZone) {

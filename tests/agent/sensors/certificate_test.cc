@@ -3,6 +3,7 @@
 
 #include "common/file.h"
 #include "tests/support/cancel.h"
+#include "tests/support/free_port.h"
 #include "tests/support/loopback_server.h"
 #include "tests/support/sensor_fixture.h"
 #include "tests/support/temp_dir.h"
@@ -151,11 +152,7 @@ TEST_F(CertificateTest, ANewFileOfAuthoritiesIsReadAtOnce) {
 
 TEST_F(CertificateTest, CriticalWhenTheServerSpeaksNoTls) {
   const LoopbackServer server(io_, [](const std::string&) { return Part{}; });
-  uint16_t closed_port = 0;
-  {
-    const LoopbackServer closed(io_, [](const std::string&) { return Part{}; });
-    closed_port = closed.port();
-  }
+  const uint16_t closed_port = FreePort<boost::asio::ip::tcp>();
   const Answer refused = Ask(Config("127.0.0.1:" + std::to_string(closed_port), "warning: 30d"));
   EXPECT_EQ(refused.state, State::kCritical);
   EXPECT_THAT(refused.text, HasSubstr("refused"));

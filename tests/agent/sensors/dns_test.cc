@@ -4,6 +4,7 @@
 
 #include "tests/agent/sensors/dns_bytes.h"
 #include "tests/support/cancel.h"
+#include "tests/support/free_port.h"
 #include "tests/support/sensor_fixture.h"
 
 namespace oppetid::agent {
@@ -192,11 +193,7 @@ TEST_F(DnsTest, CriticalWhenNobodyAnswersOrListens) {
   EXPECT_EQ(silent.state, State::kCritical);
   EXPECT_THAT(silent.text, HasSubstr("no answer from the server"));
   EXPECT_EQ(server_.asked, 3);
-  uint16_t closed_port = 0;
-  {
-    udp::socket unused(io_, udp::endpoint(boost::asio::ip::address_v4::loopback(), 0));
-    closed_port = unused.local_endpoint().port();
-  }
+  const uint16_t closed_port = FreePort<udp>();
   const Answer closed =
       Ask("{sensor: dns, query: a.b, server: '127.0.0.1:" + std::to_string(closed_port) + "'}");
   EXPECT_EQ(closed.state, State::kCritical);

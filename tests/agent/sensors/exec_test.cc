@@ -17,6 +17,7 @@ extern "C" {  // glibc 2.36 forgot to say so itself
 #include <fstream>
 #include <future>
 
+#include "agent/sensors/file_trust.h"
 #include "agent/sensors/subprocess.h"
 #include "common/text.h"
 #include "tests/support/sensor_fixture.h"

@@ -5,6 +5,7 @@
 
 #include "agent/sensors/http_exchange.h"
 #include "tests/support/cancel.h"
+#include "tests/support/free_port.h"
 #include "tests/support/loopback_server.h"
 #include "tests/support/sensor_fixture.h"
 #include "tests/support/temp_dir.h"
@@ -160,11 +161,7 @@ TEST_F(HttpTest, CriticalWhenTheServerMisbehaves) {
 }
 
 TEST_F(HttpTest, CriticalWhenRefusedAndUnknownWithoutAName) {
-  uint16_t closed_port = 0;
-  {
-    const LoopbackServer closed(io_, [](const std::string&) { return Part{}; });
-    closed_port = closed.port();
-  }
+  const uint16_t closed_port = FreePort<boost::asio::ip::tcp>();
   const Answer refused = Ask(Config("http://127.0.0.1:" + std::to_string(closed_port), ""));
   EXPECT_EQ(refused.state, State::kCritical);
   EXPECT_THAT(refused.text, HasSubstr("refused"));

@@ -65,11 +65,11 @@ EchoResult Trips(std::vector<int> trips_ms) {
 }
 
 TEST(LinkJitter, IsTheMeanDifferenceBetweenNeighbours) {
-  EXPECT_EQ(JitterOf(Trips({10, 10, 10})), milliseconds(0));
-  EXPECT_EQ(JitterOf(Trips({10, 20, 10})), milliseconds(10));
-  EXPECT_EQ(JitterOf(Trips({10, -1, 90})), std::nullopt);
-  EXPECT_EQ(JitterOf(Trips({10, -1, 90, 94})), milliseconds(4));
-  EXPECT_EQ(JitterOf(Trips({})), std::nullopt);
+  EXPECT_EQ(Trips({10, 10, 10}).jitter(), milliseconds(0));
+  EXPECT_EQ(Trips({10, 20, 10}).jitter(), milliseconds(10));
+  EXPECT_EQ(Trips({10, -1, 90}).jitter(), std::nullopt);
+  EXPECT_EQ(Trips({10, -1, 90, 94}).jitter(), milliseconds(4));
+  EXPECT_EQ(Trips({}).jitter(), std::nullopt);
 }
 
 TEST(LinkLoopback, AGoodLineIsMeasured) {

@@ -16,6 +16,12 @@ class WalTest : public PostgresTest {
     return "{sensor: postgres_wal, job: wal, source_host: db01, server: '" + Dir() +
            "', user: postgres" + (more.empty() ? "" : ", " + more) + "}";
   }
+  // The answer once a segment has ended and this has come true of the archiver.
+  Answer AskAfterASegment(const std::string& condition) {
+    EXPECT_EQ(Switch(), 0);
+    EXPECT_EQ(Await(condition), 0);
+    return Ask(Config());
+  }
   static std::string Archive() { return "test ! -e " + Dir() + "/full && cp %p " + Dir(); }
 };
 
@@ -26,9 +32,7 @@ TEST_F(WalTest, NeverThenArchivedThenFailingThenArchivedAgain) {
   EXPECT_EQ(Result(never), "never");
 
   ASSERT_EQ(ArchiveWith(Archive()), 0);
-  ASSERT_EQ(Switch(), 0);
-  ASSERT_EQ(Await("archived_count > 0"), 0);
-  const Answer archived = Ask(Config());
+  const Answer archived = AskAfterASegment("archived_count > 0");
   EXPECT_EQ(archived.state, State::kOk) << archived.text;
   EXPECT_THAT(archived.text, StartsWith("last segment archived "));
   EXPECT_EQ(Result(archived), "success");
@@ -37,9 +41,7 @@ TEST_F(WalTest, NeverThenArchivedThenFailingThenArchivedAgain) {
   EXPECT_EQ(AskLater(Config(), hours(1000)).state, State::kOk) << "an idle server archives nothing";
 
   ASSERT_EQ(cluster_->As("touch full"), 0);
-  ASSERT_EQ(Switch(), 0);
-  ASSERT_EQ(Await("failed_count > 0"), 0);
-  const Answer failing = Ask(Config());
+  const Answer failing = AskAfterASegment("failed_count > 0");
   EXPECT_EQ(failing.state, State::kWarning) << failing.text;
   EXPECT_THAT(failing.text, StartsWith("archiving fails ("));
   EXPECT_EQ(Result(failing), "failed");
@@ -52,9 +54,8 @@ TEST_F(WalTest, NeverThenArchivedThenFailingThenArchivedAgain) {
   EXPECT_EQ(Ask(Config("max_delay: 4h")).state, State::kWarning);
 
   ASSERT_EQ(cluster_->As("rm full"), 0);
-  ASSERT_EQ(Switch(), 0);
-  ASSERT_EQ(Await("last_archived_time > last_failed_time"), 0);
-  EXPECT_EQ(Of(Ask(Config()), "backup_wal_failing"), 0.0);
+  const Answer again = AskAfterASegment("last_archived_time > last_failed_time");
+  EXPECT_EQ(Of(again, "backup_wal_failing"), 0.0);
 }
 
 TEST_F(WalTest, WhatCouldNotBeAskedIsUnknown) {

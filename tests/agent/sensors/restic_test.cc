@@ -25,15 +25,13 @@ cp -a old fresh; backup fresh '26 hours'; backup fresh '2 hours'
 restic -q -r empty init
 )sh";
 
-class ResticTest : public BackupFixture {
+class ResticTest : public RepositoryFixture {
  protected:
   static void SetUpTestSuite() {
-    directory_ = new TempDir;
+    RepositoryFixture::SetUpTestSuite();
     ASSERT_EQ(Sh(kMake), 0);
   }
-  static void TearDownTestSuite() { delete directory_; }
 
-  static std::string Dir() { return directory_->path(); }
   static int Sh(const std::string& script) { return Shell("DIR=" + Dir() + "\n" + script); }
   // With restic's own environment.
   static int Restic(const std::string& script) {
@@ -50,8 +48,6 @@ class ResticTest : public BackupFixture {
   static std::string Cheap(const std::string& repository, const std::string& more = "") {
     return Config(repository, "sizes: false" + (more.empty() ? "" : ", " + more));
   }
-
-  inline static TempDir* directory_ = nullptr;
 };
 
 const Labels kLabels = {{"job", "nightly"}, {"source_host", "fil01"}, {"tool", "restic"}};

@@ -1,7 +1,6 @@
 #include "agent/sensors/room.h"
 
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
+#include "tests/support/levels_fixture.h"
 
 namespace oppetid::agent {
 namespace {
@@ -11,26 +10,12 @@ using std::chrono::seconds;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-class RoomTest : public testing::Test {
+class RoomTest : public LevelsFixture {
  protected:
-  RoomLevels Levels(const std::string& yaml) {
-    Faults faults("test.yaml");
-    const Yaml root = ParseYaml(yaml, faults);
-    YamlMap map(root, faults);
-    RoomLevels levels = ReadRoomLevels(map);
-    map.Finish();
-    faults_ = faults.lines();
-    return levels;
-  }
+  RoomLevels Levels(const std::string& yaml) { return Read(ReadRoomLevels, yaml); }
 
   Answer Judge(RoomJudge& judge, std::vector<Reading> readings, Steady::duration after = {}) {
-    now_ += after;
-    Answer answer;
-    Verdict verdict;
-    judge.Judge(std::move(readings), now_, verdict, answer);
-    answer.state = verdict.state();
-    answer.text = verdict.Text();
-    return answer;
+    return AnswerOf(judge, std::move(readings), after);
   }
 
   Answer Temperature(RoomJudge& judge, double celsius, Steady::duration after = minutes(20)) {
@@ -41,9 +26,6 @@ class RoomTest : public testing::Test {
     RoomJudge judge(Levels("{}"), "");
     return Judge(judge, {{kind, "x", value}}).state;
   }
-
-  std::vector<std::string> faults_;
-  Steady now_{std::chrono::hours(1)};
 };
 
 TEST_F(RoomTest, DefaultsAreThoseOfServerRooms) {

@@ -1,6 +1,7 @@
 #include <boost/asio/ip/tcp.hpp>
 
 #include "agent/sensors/net.h"
+#include "tests/support/free_port.h"
 #include "tests/support/sensor_fixture.h"
 
 namespace oppetid::agent {
@@ -22,11 +23,7 @@ TEST_F(TcpTest, OkWhenTheConnectionOpens) {
 }
 
 TEST_F(TcpTest, CriticalWhenRefused) {
-  uint16_t closed_port = 0;
-  {
-    tcp::acceptor acceptor(io_, {boost::asio::ip::address_v4::loopback(), 0});
-    closed_port = acceptor.local_endpoint().port();
-  }
+  const uint16_t closed_port = FreePort<tcp>();
   const Answer answer =
       Ask("{sensor: tcp, target: '127.0.0.1:" + std::to_string(closed_port) + "'}");
   EXPECT_EQ(answer.state, State::kCritical);

@@ -1,9 +1,7 @@
 #include "agent/sensors/ups.h"
 
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
 #include "agent/sensors/nut_lines.h"
+#include "tests/support/levels_fixture.h"
 
 namespace oppetid::agent {
 namespace {
@@ -14,26 +12,12 @@ using std::chrono::seconds;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-class UpsTest : public testing::Test {
+class UpsTest : public LevelsFixture {
  protected:
-  UpsLevels Levels(const std::string& yaml) {
-    Faults faults("test.yaml");
-    const Yaml root = ParseYaml(yaml, faults);
-    YamlMap map(root, faults);
-    UpsLevels levels = ReadUpsLevels(map);
-    map.Finish();
-    faults_ = faults.lines();
-    return levels;
-  }
+  UpsLevels Levels(const std::string& yaml) { return Read(ReadUpsLevels, yaml); }
 
   Answer Judge(const UpsReading& ups, Steady::duration after = {}) {
-    now_ += after;
-    Answer answer;
-    Verdict verdict;
-    judge_.Judge(ups, now_, verdict, answer);
-    answer.state = verdict.state();
-    answer.text = verdict.Text();
-    return answer;
+    return AnswerOf(judge_, ups, after);
   }
 
   static UpsReading OnBattery(double runtime_s = 2000) {
@@ -43,9 +27,7 @@ class UpsTest : public testing::Test {
     return ups;
   }
 
-  std::vector<std::string> faults_;
   UpsJudge judge_{Levels("{}"), ""};
-  Steady now_{hours(1)};
 };
 
 TEST_F(UpsTest, AFlickerIsNothingAMinuteAWarningFiveCritical) {

@@ -6,10 +6,7 @@
 #include <cstdlib>
 #include <fstream>
 
-#include "collector/account_api.h"
-#include "collector/ledger/sqlite.h"
-#include "tests/support/http_fixture.h"
-#include "tests/support/manual_clock.h"
+#include "tests/support/api_fixture.h"
 
 namespace oppetid::collector {
 namespace {
@@ -32,32 +29,17 @@ services:
 
 Instant At(const std::string& text) { return ParseInstant(text).value(); }
 
-class AccountCommand : public HttpFixture, public LedgerWriter {
+class AccountCommand : public ApiFixture {
  protected:
   AccountCommand() {
-    auto ledger = OpenSqliteLedger(file("ledger.sqlite"));
-    EXPECT_TRUE(ledger.ok()) << ledger.status();
-    ledger_ = *std::move(ledger);
+    clock_.SetWall(At("2024-07-01T08:00:00Z"));
+    Open(/*anonymous=*/false);
     AddSpans();
-    hub_.emplace(clock_, *this, counters_, ledger_->id(), std::vector<AgentRow>{});
-    acts_.emplace(*hub_, clock_);
-    acts_->AddView([this](const Act& act) { agreements_.Tell(act); });
-    tokens_.emplace(*acts_);
-    api_.emplace(*hub_, *ledger_, counters_, clock_, *tokens_, false);
-    AddAccountPages(*api_, *acts_, agreements_, *hub_, *ledger_, clock_);
-    Start([this](HttpRequest request, HttpDone done) {
-      api_->Handle(std::move(request), std::move(done));
-    });
+    Serve();
     Write("catalogue.yaml", kCatalogue);
     Write("none.jsonl", "");
   }
-  ~AccountCommand() override { Stop(); }
 
-  void Commit(std::shared_ptr<const Batch> batch, Instant now,
-              std::function<void(absl::Status)> done) override {
-    const absl::Status status = ledger_->Commit(*batch, now);
-    boost::asio::post(io_, [done, status] { done(status); });
-  }
   // E-mail was down from 28 June to 2 July and for an hour on 10 July; a gap on 12 July.
   void AddSpans() {
     const auto add = [this](const std::string& from, const std::string& to, State state) {
@@ -106,15 +88,6 @@ class AccountCommand : public HttpFixture, public LedgerWriter {
     const Outcome its = Ask("catalogue apply catalogue.yaml --reason 'First agreement'");
     ASSERT_EQ(its.code, 0) << its.err;
   }
-
-  ManualClock clock_{At("2024-07-01T08:00:00Z")};
-  Counters counters_{clock_};
-  std::unique_ptr<Ledger> ledger_;
-  std::optional<Hub> hub_;
-  std::optional<Acts> acts_;
-  std::optional<Tokens> tokens_;
-  std::optional<Api> api_;
-  Agreements agreements_;
 };
 
 TEST_F(AccountCommand, ACatalogueComesIntoForceAndABrokenOneDoesNot) {

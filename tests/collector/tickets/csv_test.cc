@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "collector/tickets/csv_tickets.h"
+#include "tests/support/csv_format.h"
 
 namespace oppetid::collector {
 namespace {
@@ -93,24 +93,11 @@ TEST(Decode, KnowsTheThreeEncodings) {
   EXPECT_EQ(Decode("a\x01", Encoding::kUtf8), std::nullopt);
 }
 
-CsvFormat Format() {
-  CsvFormat format;
-  format.zone = Zone::Find("Europe/Oslo");
-  format.id = "Nr";
-  format.created = "Opprettet";
-  format.status = "Status";
-  format.responded = "Svart";
-  format.resolved = "Løst";
-  format.updated = "Endret";
-  format.municipality = "Kommune";
-  format.score = "Poeng";
-  return format;
-}
-
 std::string At(const std::string& text, const std::string& not_before = "") {
-  const auto from =
-      not_before.empty() ? std::nullopt : ParseLocalInstant(not_before, Format(), std::nullopt);
-  const auto at = ParseLocalInstant(text, Format(), from);
+  const auto from = not_before.empty()
+                        ? std::nullopt
+                        : ParseLocalInstant(not_before, ExampleCsvFormat(), std::nullopt);
+  const auto at = ParseLocalInstant(text, ExampleCsvFormat(), from);
   return at ? FormatInstant(*at) : "none";
 }
 
@@ -130,7 +117,7 @@ TEST(LocalInstant, RefusesWhatIsNone) {
         "01.01.2026 12:60", "01.01.2026", "01.01.2026 12:00 ", "46000,5", "i dag", ""}) {
     EXPECT_EQ(At(text), "none") << text;
   }
-  CsvFormat iso = Format();
+  CsvFormat iso = ExampleCsvFormat();
   iso.instant = "";
   EXPECT_TRUE(ParseLocalInstant("2026-11-02T08:05:00+01:00", iso, std::nullopt));
   EXPECT_FALSE(ParseLocalInstant("02.11.2026 08:05", iso, std::nullopt));
@@ -138,7 +125,7 @@ TEST(LocalInstant, RefusesWhatIsNone) {
 
 // One record against a header that has more columns than are asked for.
 std::string Told(const std::vector<std::string>& cells) {
-  CsvTickets tickets(Format());
+  CsvTickets tickets(ExampleCsvFormat());
   CsvRecord header;
   header.fields = {"Nr",   "Opprettet", "Emne",  "Status", "Svart",
                    "Løst", "Endret",    "Poeng", "Kommune"};
@@ -183,7 +170,7 @@ TEST(CsvTickets, RefusesWithoutRepeatingWhatStoodThere) {
 }
 
 TEST(CsvTickets, WantsItsColumnsOnce) {
-  CsvTickets tickets(Format());
+  CsvTickets tickets(ExampleCsvFormat());
   CsvRecord header;
   header.fields = {"Nr", "Opprettet"};
   EXPECT_EQ(tickets.Bind(header), "no column `Status` in the header");

@@ -5,12 +5,8 @@
 #include <cstdlib>
 #include <fstream>
 
-#include "collector/account_api.h"
-#include "collector/acts.h"
-#include "collector/ledger/sqlite.h"
+#include "tests/support/api_fixture.h"
 #include "tests/support/golden.h"
-#include "tests/support/http_fixture.h"
-#include "tests/support/hub_fixture.h"
 
 namespace oppetid::collector {
 namespace {
@@ -39,18 +35,11 @@ class FakeSource : public TicketSource {
   Script& script_;
 };
 
-// A hub with a real ledger behind the API, and a desk with one source, on a clock that the test
-// owns.
-class DeskTest : public HttpFixture, public LedgerWriter {
+// A desk with one source, behind the API.
+class DeskTest : public ApiFixture {
  protected:
   void StartDesk() {
-    auto ledger = OpenSqliteLedger(directory_.path() + "/ledger.sqlite");
-    ASSERT_TRUE(ledger.ok()) << ledger.status();
-    ledger_ = *std::move(ledger);
-    hub_.emplace(clock_, *this, counters_, ledger_->id(), std::vector<AgentRow>{});
-    acts_.emplace(*hub_, clock_);
-    tokens_.emplace(*acts_);
-    api_.emplace(*hub_, *ledger_, counters_, clock_, *tokens_, /*anonymous=*/true);
+    Open(/*anonymous=*/true);
     desk_.emplace(*hub_, *ledger_, clock_, desk_pool_, io_.get_executor());
     TicketSourceConfig config;
     config.name = "rt";
@@ -65,18 +54,10 @@ class DeskTest : public HttpFixture, public LedgerWriter {
     const absl::Status started = desk_->Start({config}, **reader);
     ASSERT_TRUE(started.ok()) << started;
     desk_->AddPages(*api_);
-    AddAccountPages(*api_, *acts_, agreements_, *hub_, *ledger_, clock_);
-    Start([this](HttpRequest request, HttpDone done) {
-      api_->Handle(std::move(request), std::move(done));
-    });
+    Serve();
   }
   ~DeskTest() override { Stop(); }
 
-  void Commit(std::shared_ptr<const Batch> batch, Instant now,
-              std::function<void(absl::Status)> done) override {
-    const absl::Status status = fault_.ok() ? ledger_->Commit(*batch, now) : fault_;
-    boost::asio::post(io_, [done, status] { done(status); });
-  }
   // Lets the desk do what is due after `time`, until nothing is under way: what it puts on the
   // loop and on its pool is waited for, step by step.
   void Pass(Millis time) {
@@ -150,18 +131,9 @@ class DeskTest : public HttpFixture, public LedgerWriter {
            R"(","kind":"incident","priority":"P3","events":[)" + events + "]}\n";
   }
 
-  ManualClock clock_{FromUnixMillis(kHubStartMs)};
-  Counters counters_{clock_};
-  std::unique_ptr<Ledger> ledger_;
-  std::optional<Hub> hub_;
-  std::optional<Acts> acts_;
-  Agreements agreements_;
-  std::optional<Tokens> tokens_;
-  std::optional<Api> api_;
   FakeSource::Script script_;
   BlockingPool desk_pool_{"desk", 1};
   std::optional<TicketDesk> desk_;
-  absl::Status fault_;
 };
 
 RawTicket Raw(const std::string& id, const std::string& municipality = "Vik kommune") {

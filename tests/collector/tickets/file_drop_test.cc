@@ -9,6 +9,7 @@
 #include <fstream>
 
 #include "tests/contract/ticket_source_contract.h"
+#include "tests/support/csv_format.h"
 #include "tests/support/temp_dir.h"
 
 namespace oppetid::collector {
@@ -21,18 +22,9 @@ using testing::IsEmpty;
 constexpr char kHeader[] = "Nr;Opprettet;Status;Svart;Løst;Endret;Kommune;Type;Pri;Poeng\r\n";
 
 CsvFormat Format() {
-  CsvFormat format;
-  format.zone = Zone::Find("Europe/Oslo");
-  format.id = "Nr";
-  format.created = "Opprettet";
-  format.status = "Status";
-  format.responded = "Svart";
-  format.resolved = "Løst";
-  format.updated = "Endret";
-  format.municipality = "Kommune";
+  CsvFormat format = ExampleCsvFormat();
   format.kind = "Type";
   format.priority = "Pri";
-  format.score = "Poeng";
   return format;
 }
 
