@@ -210,9 +210,11 @@ TEST(IpmiLines, OddLinesAreLeftOut) {
 }
 
 TEST_F(IpmiConfigTest, ABrokenPowerSupplyIsTold) {
-  const Answer answer = Ask("{sensor: ipmi, command: [/bin/cat, " OPPETID_SOURCE_DIR
-                            "/tests/testdata/room/ipmi_hpe.csv]}");
+  const Answer answer = Ask("{sensor: ipmi, command: [/bin/sh, -c, 'cat " OPPETID_SOURCE_DIR
+                            "/tests/testdata/room/ipmi_hpe.csv', ipmitool]}");
+  EXPECT_EQ(answer.state, State::kCritical);
   EXPECT_THAT(answer.text, HasSubstr("Power Supply 1: Failure detected"));
+  EXPECT_EQ(Value(answer, "hardware_power_watts", {{"sensor", "Power Supply 2"}}), 95.0);
 }
 
 }  // namespace
