@@ -86,7 +86,7 @@ int64_t CountOf(const json::value& row, int64_t raw) {
 // things on other disks (177 is Wear_Range_Delta, 0 on a new one; 202 Exception_Mode_Status; 233
 // what has been written). Attribute 230 rises on some disks and falls on others.
 bool TellsLifeLeft(std::string_view name, int64_t id) {
-  constexpr std::array<std::string_view, 16> kNames = {
+  constexpr std::array<std::string_view, 14> kNames = {
       "Drive_Life_Remaining",   "DriveLife_Remaining",     "Lifetime_Left",
       "Lifetime_Remaining",     "Media_Wearout_Indicator", "PCT_Life_Remaining",
       "Perc_Rated_Life_Remain", "Percent_Life_Remaining",  "Percent_Lifetime_Remain",

@@ -91,6 +91,7 @@ TEST(SmartJson, WearIsReadFromWhatTellsOfIt) {
   EXPECT_EQ(WearOf("230", "Media_Wearout_Indicator", "1"), std::nullopt);
   EXPECT_EQ(WearOf("233", "NAND_GB_Written_TLC", "100"), std::nullopt);
   EXPECT_EQ(WearOf("202", "Exception_Mode_Status", "100"), std::nullopt);
+  EXPECT_EQ(WearOf("231", "", "95"), std::nullopt);
 }
 
 TEST(SmartJson, TheStandardsOwnWearIsPreferred) {
