@@ -88,6 +88,10 @@ void HardwareJudge::Judge(const std::vector<HardwareReading>& readings, Steady n
 void HardwareJudge::Tell(const HardwareReading& reading, Verdict& verdict) const {
   if (reading.state == State::kOk) return;
   std::string text = reading.name + Shown(reading);
+  if (!reading.trouble.empty()) {
+    verdict.Add(reading.state, reading.name + ": " + reading.trouble);
+    return;
+  }
   if (reading.state == State::kUnknown) text += " gives no value";
   if (reading.state == State::kWarning) text += " beyond its own limit";
   if (reading.state == State::kCritical) text += " beyond its own critical limit";

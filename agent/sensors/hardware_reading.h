@@ -25,6 +25,8 @@ struct HardwareReading {
   std::optional<double> value;
   // By the limits that the hardware itself has for it.
   State state = State::kOk;
+  // What a part that has no limits says is wrong with it; one safe line.
+  std::string trouble;
 };
 
 }  // namespace oppetid::agent

@@ -1,7 +1,9 @@
 #include "agent/sensors/ipmi_lines.h"
 
+#include <array>
 #include <charconv>
 #include <cmath>
+#include <optional>
 
 #include "agent/sensors/reading.h"
 #include "common/text.h"
@@ -9,13 +11,30 @@
 namespace oppetid::agent {
 namespace {
 
-// Takes what is behind the last comma off `line`.
-std::string_view LastField(std::string_view& line) {
-  const size_t comma = line.rfind(',');
-  if (comma == std::string_view::npos) return "";
-  const std::string_view field = line.substr(comma + 1);
-  line.remove_suffix(line.size() - comma);
-  return field;
+constexpr size_t kMaxFields = 64;  // a sensor of states lists each of its up to 15
+
+std::vector<std::string_view> Fields(std::string_view line) {
+  std::vector<std::string_view> fields;
+  while (fields.size() < kMaxFields) {
+    const size_t comma = line.find(',');
+    fields.push_back(line.substr(0, comma));
+    if (comma == std::string_view::npos) break;
+    line.remove_prefix(comma + 1);
+  }
+  return fields;
+}
+
+// What is before `field`, without the comma between them.
+std::string NameBefore(std::string_view line, std::string_view field) {
+  const auto before = static_cast<size_t>(field.data() - line.data());
+  return OneLine(line.substr(0, before - 1), kMaxReadingName);
+}
+
+std::optional<double> Number(std::string_view text) {
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  const bool whole = error == std::errc() && end == text.data() + text.size();
+  return whole && std::isfinite(value) ? std::optional(value) : std::nullopt;
 }
 
 std::optional<State> StateOf(std::string_view status) {
@@ -45,22 +64,72 @@ void TakeUnit(std::string_view unit, HardwareReading& reading) {
   }
 }
 
+// The states (IPMI 2.0, tables 42-2 and 42-3) by which a part says itself that it is broken, or
+// that the next breakdown will be felt. ipmitool's word for such a sensor is always "ok".
+struct Trouble {
+  std::string_view text;
+  State state;
+};
+constexpr std::array kTroubles = {
+    Trouble{"Failure detected", State::kCritical},
+    Trouble{"Drive Fault", State::kCritical},
+    Trouble{"In Failed Array", State::kCritical},
+    Trouble{"Non-Redundant: Insufficient Resources", State::kCritical},
+    Trouble{"Power Supply AC lost", State::kWarning},
+    Trouble{"AC lost or out-of-range", State::kWarning},
+    Trouble{"Predictive failure", State::kWarning},
+    Trouble{"Predictive Failure", State::kWarning},
+    Trouble{"Predictive Failure Asserted", State::kWarning},
+    Trouble{"In Critical Array", State::kWarning},
+    Trouble{"Redundancy Lost", State::kWarning},
+    Trouble{"Redundancy Degraded", State::kWarning},
+    Trouble{"Redundancy Degraded from Fully Redundant", State::kWarning},
+    Trouble{"Redundancy Degraded from Non-Redundant", State::kWarning},
+    Trouble{"Non-Redundant: Sufficient from Redundant", State::kWarning},
+    Trouble{"Non-Redundant: Sufficient from Insufficient", State::kWarning},
+};
+
+// Takes the worst of the states in `fields`, from `first` on.
+void TakeTrouble(const std::vector<std::string_view>& fields, size_t first,
+                 HardwareReading& reading) {
+  for (size_t i = first; i < fields.size(); ++i) {
+    std::string_view text = fields[i];
+    if (text.starts_with(' ')) text.remove_prefix(1);
+    for (const Trouble& trouble : kTroubles) {
+      const bool worse = reading.trouble.empty() || trouble.state > reading.state;
+      if (text != trouble.text || !worse) continue;
+      reading.trouble = std::string(text);
+      reading.state = trouble.state;
+    }
+  }
+}
+
+// A sensor of states has the number of itself, in hexadecimal, where others have a value.
+bool IsSensorNumber(std::string_view text) { return text.size() == 3 && text.back() == 'h'; }
+
+// "NAME,VALUE,UNIT,STATUS" of a sensor with limits, "NAME,VALUE,UNIT,ok,ENTITY,STATE, STATE" of a
+// measuring one without, "NAME,NUMBERh,ok,ENTITY,STATE, STATE" of one that has states only. A name
+// may have commas.
 std::optional<HardwareReading> ParseLine(std::string_view line) {
-  const auto state = StateOf(LastField(line));
-  if (!state) return std::nullopt;
-  const std::string_view unit = LastField(line);
-  const std::string_view number = LastField(line);
-  if (number.empty()) return std::nullopt;  // a discrete sensor: a name and a bit mask
-  HardwareReading reading;
-  reading.state = *state;
-  reading.name = OneLine(line, kMaxReadingName);
-  double value = 0;
-  const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), value);
-  const bool is_number = error == std::errc() && end == number.data() + number.size();
-  if (reading.name.empty() || !is_number || !std::isfinite(value)) return std::nullopt;
-  reading.value = value;
-  TakeUnit(unit, reading);
-  return reading;
+  const std::vector<std::string_view> fields = Fields(line);
+  for (size_t i = 1; i + 2 < fields.size(); ++i) {
+    HardwareReading reading;
+    const auto state = StateOf(fields[i + 2]);
+    if (const auto value = Number(fields[i]); value && state) {
+      reading.value = value;
+      reading.state = *state;
+      TakeUnit(fields[i + 1], reading);
+      TakeTrouble(fields, i + 4, reading);
+    } else if (IsSensorNumber(fields[i]) && fields[i + 1] == "ok") {
+      TakeTrouble(fields, i + 3, reading);
+      if (reading.trouble.empty()) return std::nullopt;  // nothing to judge
+    } else {
+      continue;
+    }
+    reading.name = NameBefore(line, fields[i]);
+    return reading.name.empty() ? std::nullopt : std::optional(reading);
+  }
+  return std::nullopt;
 }
 
 }  // namespace

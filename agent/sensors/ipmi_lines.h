@@ -9,7 +9,7 @@
 namespace oppetid::agent {
 
 // At most kMaxReadings. Sensors without a reading (empty slots, a machine that is off) are left
-// out.
+// out, and so are those that only have states, until one of these says that a part is broken.
 std::vector<HardwareReading> ParseIpmiLines(std::string_view text);
 
 }  // namespace oppetid::agent

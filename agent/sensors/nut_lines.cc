@@ -1,5 +1,6 @@
 #include "agent/sensors/nut_lines.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 
@@ -44,6 +45,35 @@ std::optional<double> Number(const NutAnswer& answer, std::string_view name) {
     return std::nullopt;
   }
   return value;
+}
+
+// What a device gives that does not know is -1 or such.
+std::optional<double> NotNegative(std::optional<double> value) {
+  return value && *value >= 0 ? value : std::nullopt;
+}
+
+std::string OfPhase(std::string_view before, int phase, std::string_view after) {
+  return std::string(before) + std::to_string(phase) + std::string(after);
+}
+
+// A UPS for three phases may tell of each alone: the fullest is the one that overloads it.
+std::optional<double> LoadOf(const NutAnswer& answer) {
+  std::optional<double> load = NotNegative(Number(answer, "ups.load"));
+  for (int phase = 1; phase <= 3 && !Number(answer, "ups.load"); ++phase) {
+    const auto one = NotNegative(Number(answer, OfPhase("output.L", phase, ".power.percent")));
+    if (one) load = std::max(load.value_or(0), *one);
+  }
+  return load;
+}
+
+// The weakest phase is the one that fails.
+std::optional<double> InputVolts(const NutAnswer& answer) {
+  std::optional<double> volts = Number(answer, "input.voltage");
+  for (int phase = 1; phase <= 3 && !Number(answer, "input.voltage"); ++phase) {
+    const auto one = Number(answer, OfPhase("input.L", phase, "-N.voltage"));
+    if (one) volts = std::min(volts.value_or(*one), *one);
+  }
+  return volts;
 }
 
 void TakeStatus(std::string_view token, UpsReading& ups, bool& known) {
@@ -93,11 +123,15 @@ std::optional<UpsReading> UpsOfNut(const NutAnswer& answer) {
   std::string_view rest = *status;
   while (!rest.empty()) TakeStatus(Word(rest), ups, known);
   if (!known) return std::nullopt;
-  ups.charge_percent = Number(answer, "battery.charge");
-  ups.runtime_seconds = Number(answer, "battery.runtime");
-  ups.load_percent = Number(answer, "ups.load");
+  ups.charge_percent = NotNegative(Number(answer, "battery.charge"));
+  ups.runtime_seconds = NotNegative(Number(answer, "battery.runtime"));
+  ups.load_percent = LoadOf(answer);
   ups.temperature_celsius = Number(answer, "ups.temperature");
-  ups.input_volts = Number(answer, "input.voltage");
+  if (ups.temperature_celsius == 0) ups.temperature_celsius.reset();  // it has no thermometer
+  ups.input_volts = InputVolts(answer);
+  if (const std::string* alarm = Find(answer, "ups.alarm"); alarm != nullptr && ups.alarm) {
+    ups.alarm_text = OneLine(*alarm, kMaxAlarmText);
+  }
   return ups;
 }
 

@@ -43,6 +43,8 @@ std::optional<ResticSnapshot> ReadSnapshot(const boost::json::value& value) {
   if (const boost::json::object* summary = JsonObject(*object, "summary")) {
     const auto end = JsonText(*summary, "backup_end");
     snapshot.end = end ? ParseToolInstant(*end) : std::nullopt;
+    // A snapshot can be given a time of its own.
+    if (snapshot.end && *snapshot.end < snapshot.start) snapshot.end.reset();
     snapshot.size = JsonCount(*summary, "total_bytes_processed");
     snapshot.files = JsonCount(*summary, "total_files_processed");
   }
@@ -59,6 +61,15 @@ std::string_view TellingLine(std::string_view text) {
     if (line.find_first_not_of(" \t\r") != std::string_view::npos) last = line;
   }
   return last;
+}
+
+// What it says. From 0.17 on, a restic that was asked for JSON says why it failed in JSON too.
+std::string TellingText(std::string_view error_output) {
+  const std::string_view line = TellingLine(error_output);
+  const auto root = line.starts_with('{') ? ParseToolJson(line) : std::nullopt;
+  const auto message =
+      root && root->is_object() ? JsonText(root->get_object(), "message") : std::nullopt;
+  return std::string(message ? TellingLine(message->substr(0, message->find('\n'))) : line);
 }
 
 }  // namespace
@@ -110,7 +121,7 @@ std::string ResticFailure(int exit_code, std::string_view error_output) {
   const auto says = [&](std::string_view text) {
     return error_output.find(text) != std::string_view::npos;
   };
-  const std::string line = OneLine(TellingLine(error_output), 160);
+  const std::string line = OneLine(TellingText(error_output), 160);
   const std::string because = line.empty() ? "" : ": " + line;
   if (exit_code == kWrongPassword || says("wrong password or no key found")) {
     return "wrong password for the repository";

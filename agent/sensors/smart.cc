@@ -71,7 +71,10 @@ class SmartSensor : public Sensor {
   Subprocess& ProgramFor(const SmartDevice& device) {
     auto& program = programs_[LabelOf(device)];
     if (program) return *program;
-    std::vector<std::string> arguments = {"--json", "-H", "-A", "-n", "standby"};
+    // The error counters of SAS disks are in the log of errors, the wear of theirs and of other
+    // SSDs in that of `ssd`.
+    std::vector<std::string> arguments = {"--json", "-H",  "-A", "-l",     "error",
+                                          "-l",     "ssd", "-n", "standby"};
     if (!device.type.empty()) arguments.insert(arguments.end(), {"-d", device.type});
     arguments.push_back(device.path);
     program = std::make_unique<Subprocess>(Command{With(std::move(arguments)), {}}, world_);

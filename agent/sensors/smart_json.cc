@@ -1,8 +1,10 @@
 #include "agent/sensors/smart_json.h"
 
 #include <algorithm>
+#include <array>
 #include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>
+#include <charconv>
 #include <cmath>
 #include <initializer_list>
 
@@ -70,29 +72,84 @@ bool IsPlain(std::string_view text) {
          });
 }
 
-void TakeAttributes(const json::value& root, SmartReport& report) {
-  const json::array* table = Array(root, {"ata_smart_attributes", "table"});
-  if (table == nullptr) return;
-  for (const json::value& row : *table) {
-    const auto id = Integer(row, {"id"});
-    const auto raw = Integer(row, {"raw", "value"});
-    if (!id || !raw || *raw < 0) continue;
-    // Some disks pack more than the count into the upper bytes.
-    const int64_t count = *raw & 0xFFFFFFFF;
+// What the raw value counts. Some disks pack more than the count into it; smartctl puts the count
+// first in its text of it, as in "2 (2 0)".
+int64_t CountOf(const json::value& row, int64_t raw) {
+  const std::string text = Text(row, {"raw", "string"});
+  int64_t count = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+  const bool whole = end == text.data() + text.size() || *end == ' ';
+  return error == std::errc() && whole && count >= 0 ? count : raw & 0xFFFFFFFF;
+}
+
+// Of a new disk 100, falling. By name, as smartctl's database gives it: the numbers mean other
+// things on other disks (177 is Wear_Range_Delta, 0 on a new one; 202 Exception_Mode_Status; 233
+// what has been written). Attribute 230 rises on some disks and falls on others.
+bool TellsLifeLeft(std::string_view name, int64_t id) {
+  constexpr std::array<std::string_view, 14> kNames = {
+      "Drive_Life_Remaining",   "DriveLife_Remaining",     "Lifetime_Left",
+      "Lifetime_Remaining",     "Media_Wearout_Indicator", "PCT_Life_Remaining",
+      "Perc_Rated_Life_Remain", "Percent_Life_Remaining",  "Percent_Lifetime_Remain",
+      "Remaining_Life",         "Remaining_Lifetime_Perc", "SSD_LifeLeft",
+      "SSD_Life_Left",          "SSD_Life_Left_Perc"};
+  if (id == 230) return false;
+  if (id == 177 && name == "Wear_Leveling_Count") return true;
+  // Named after what the raw value tells.
+  if (id == 202 && (name == "Percent_Lifetime_Used" || name == "Perc_Rated_Life_Used")) return true;
+  return std::find(kNames.begin(), kNames.end(), name) != kNames.end();
+}
+
+void TakeAttribute(const json::value& row, SmartReport& report) {
+  const int64_t id = Integer(row, {"id"}).value_or(0);
+  const std::string name = Text(row, {"name"});
+  if (const auto raw = Integer(row, {"raw", "value"}); raw && *raw >= 0) {
+    const int64_t count = CountOf(row, *raw);
     if (id == 5) report.reallocated = count;
     if (id == 187) report.uncorrectable = count;
     if (id == 197) report.pending = count;
     if (id == 198 && !report.uncorrectable) report.uncorrectable = count;
-    const auto value = Integer(row, {"value"});
-    // Of a new disk 100, falling: SSD life left, wear levelling, media wearout.
-    const bool wear = id == 231 || id == 177 || id == 233;
-    if (wear && value && *value >= 0 && *value <= 100 && !report.wear_percent) {
-      report.wear_percent = 100 - *value;
-    }
-    if (Text(row, {"when_failed"}) == "now" && report.complaints.size() < kMaxComplaints) {
-      report.complaints.push_back(OneLine(Text(row, {"name"}), kMaxNameBytes) + " has failed");
+  }
+  const auto value = Integer(row, {"value"});
+  if (TellsLifeLeft(name, id) && value && *value >= 0 && *value <= 100) {
+    report.wear_percent = std::max(report.wear_percent.value_or(0), 100 - *value);
+  }
+  if (Text(row, {"when_failed"}) == "now" && report.complaints.size() < kMaxComplaints) {
+    report.complaints.push_back(OneLine(name, kMaxNameBytes) + " has failed");
+  }
+}
+
+// ACS-4, 9.5.9: what the standard has instead of vendors' attributes.
+void TakeDeviceStatistics(const json::value& root, SmartReport& report) {
+  constexpr int64_t kSolidStatePage = 7;
+  constexpr int64_t kPercentageUsed = 8;  // offset
+  const json::array* pages = Array(root, {"ata_device_statistics", "pages"});
+  if (pages == nullptr) return;
+  for (const json::value& page : *pages) {
+    const json::array* table = Array(page, {"table"});
+    if (Integer(page, {"number"}) != kSolidStatePage || table == nullptr) continue;
+    for (const json::value& row : *table) {
+      const json::value* valid = Find(row, {"flags", "valid"});
+      const bool is_valid = valid != nullptr && valid->is_bool() && valid->get_bool();
+      const auto value = Integer(row, {"value"});
+      if (Integer(row, {"offset"}) == kPercentageUsed && is_valid && value && *value >= 0) {
+        report.wear_percent = value;
+      }
     }
   }
+}
+
+void TakeAta(const json::value& root, SmartReport& report) {
+  if (const json::array* table = Array(root, {"ata_smart_attributes", "table"})) {
+    for (const json::value& row : *table) TakeAttribute(row, report);
+  }
+  TakeDeviceStatistics(root, report);
+}
+
+// 0 with a limit of 0 is what a RAID volume and some disks say who do not measure.
+void TakeTemperature(const json::value& root, SmartReport& report) {
+  const auto celsius = Integer(root, {"temperature", "current"});
+  const bool measured = celsius != 0 || Integer(root, {"temperature", "drive_trip"}) != 0;
+  if (celsius && measured) report.temperature_celsius = static_cast<double>(*celsius);
 }
 
 void TakeNvme(const json::value& root, SmartReport& report) {
@@ -120,10 +177,15 @@ void TakeScsi(const json::value& root, SmartReport& report) {
   }
 }
 
-std::string MessageOf(const json::value& root) {
+// The first of smartctl's messages with `part` in it; empty when there is none.
+std::string MessageWith(const json::value& root, std::string_view part) {
   const json::array* messages = Array(root, {"smartctl", "messages"});
-  if (messages == nullptr || messages->empty()) return "";
-  return OneLine(Text(messages->front(), {"string"}), 120);
+  if (messages == nullptr) return "";
+  for (const json::value& message : *messages) {
+    const std::string text = Text(message, {"string"});
+    if (text.find(part) != std::string::npos) return OneLine(text, 120);
+  }
+  return "";
 }
 
 }  // namespace
@@ -149,9 +211,8 @@ SmartReport ParseSmartReport(std::string_view text) {
     report.error = "smartctl gives no JSON; version 7 is needed";
     return report;
   }
-  const std::string message = MessageOf(root);
-  if ((*status & kOpenFailed) != 0 && (message.find("STANDBY") != std::string::npos ||
-                                       message.find("SLEEP") != std::string::npos)) {
+  if ((*status & kOpenFailed) != 0 &&
+      !(MessageWith(root, "STANDBY") + MessageWith(root, "SLEEP")).empty()) {
     report.asleep = true;
     return report;
   }
@@ -159,13 +220,14 @@ SmartReport ParseSmartReport(std::string_view text) {
       passed != nullptr && passed->is_bool()) {
     report.healthy = passed->get_bool();
   }
-  if (const auto celsius = Integer(root, {"temperature", "current"})) {
-    report.temperature_celsius = static_cast<double>(*celsius);
-  }
+  TakeTemperature(root, report);
   report.power_on_hours = Integer(root, {"power_on_time", "hours"});
-  TakeAttributes(root, report);
+  TakeAta(root, report);
   TakeNvme(root, report);
   TakeScsi(root, report);
+  if (const auto used = Integer(root, {"endurance_used", "current_percent"})) {
+    report.wear_percent = used;  // version 7.5 works it out itself
+  }
   if ((*status & kFailing) != 0) report.healthy = false;
   if ((*status & kBelowThreshold) != 0 && report.complaints.empty()) {
     report.complaints.emplace_back("an attribute is below its threshold");
@@ -174,6 +236,7 @@ SmartReport ParseSmartReport(std::string_view text) {
     report.complaints.emplace_back("a self-test has failed");
   }
   if (!report.healthy && !report.temperature_celsius) {
+    const std::string message = MessageWith(root, "");
     report.error = message.empty() ? "the disk tells nothing of its health" : message;
   }
   return report;

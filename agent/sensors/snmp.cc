@@ -73,8 +73,10 @@ class SnmpSensor : public Sensor {
     for (const Oid& column : SensorColumns()) {
       SnmpAnswer answer = co_await session_.Walk(column, kMaxColumn);
       found.error = answer.error;
-      if (!found.error.empty() || answer.values.empty()) co_return;  // no such table
+      if (!found.error.empty()) co_return;
       std::move(answer.values.begin(), answer.values.end(), std::back_inserter(values));
+      // Without the types, which come first, there is no such table. Other columns may be left out.
+      if (values.empty()) co_return;
     }
     const std::vector<SensorRow> rows = SensorRows(values);
     std::vector<Oid> oids;

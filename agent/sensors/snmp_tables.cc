@@ -183,10 +183,14 @@ std::optional<UpsReading> UpsOf(std::span<const SnmpValue> values) {
   const double battery = Scalar(values, {2, 1, 0}).value_or(0);
   ups.low_battery = battery == 3 || battery == 4;  // low, depleted
   if (ups.on_battery) ups.on_battery_seconds = Scalar(values, {2, 2, 0});
+  // What a card gives that does not know is -1, and 0 for a thermometer that is not there.
   ups.runtime_seconds = Scalar(values, {2, 3, 0});
   if (ups.runtime_seconds) *ups.runtime_seconds *= 60;
+  if (ups.runtime_seconds < 0) ups.runtime_seconds.reset();
   ups.charge_percent = Scalar(values, {2, 4, 0});
+  if (ups.charge_percent < 0) ups.charge_percent.reset();
   ups.temperature_celsius = Scalar(values, {2, 7, 0});
+  if (ups.temperature_celsius == 0) ups.temperature_celsius.reset();
   ups.input_volts = Scalar(values, {3, 3, 1, 3, 1});
   for (uint32_t line = 1; line <= 3; ++line) {  // the fullest of the phases
     const auto load = Scalar(values, {4, 4, 1, 5, line});

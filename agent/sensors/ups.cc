@@ -77,7 +77,11 @@ void UpsJudge::Judge(const UpsReading& ups, Steady now, Verdict& verdict, Answer
   if (ups.overload) verdict.Add(State::kCritical, "overloaded");
   if (ups.bypass) verdict.Add(State::kWarning, "on bypass: the load is not protected");
   if (ups.replace_battery) verdict.Add(State::kWarning, "the battery must be replaced");
-  if (ups.alarm) verdict.Add(State::kWarning, "the UPS has an alarm");
+  if (ups.alarm) {
+    verdict.Add(State::kWarning, ups.alarm_text.empty()
+                                     ? "the UPS has an alarm"
+                                     : "the UPS has an alarm: " + ups.alarm_text);
+  }
   if (ups.load_percent) {
     const std::string text = "load " + Whole(*ups.load_percent);
     verdict.Judge(levels_.load, std::llround(*ups.load_percent * kPercent), text);

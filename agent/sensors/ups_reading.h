@@ -2,9 +2,13 @@
 // absent.
 #pragma once
 
+#include <cstddef>
 #include <optional>
+#include <string>
 
 namespace oppetid::agent {
+
+inline constexpr size_t kMaxAlarmText = 80;  // a line of a message
 
 struct UpsReading {
   bool on_battery = false;
@@ -22,6 +26,7 @@ struct UpsReading {
   std::optional<double> load_percent;
   std::optional<double> temperature_celsius;
   std::optional<double> input_volts;
+  std::string alarm_text;  // one safe line; empty when it only says that there is an alarm
 };
 
 }  // namespace oppetid::agent

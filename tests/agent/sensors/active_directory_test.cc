@@ -107,20 +107,21 @@ TEST_F(ActiveDirectoryTest, WhatWindowsExporterGivesOnAController) {
   size_t count = 0;
   while (parser.Next(series)) {
     ++count;
-    for (const char* name : {"ad", "cs", "dns", "logical_disk", "os", "service"}) {
+    for (const char* name :
+         {"ad", "dns", "logical_disk", "memory", "os", "service", "system", "time"}) {
       if (series.name.starts_with(std::string("windows_") + name + "_")) collectors.insert(name);
     }
   }
   EXPECT_EQ(parser.invalid_lines(), 0U);
-  EXPECT_EQ(count, 137U);
-  EXPECT_THAT(collectors, ElementsAre("ad", "cs", "dns", "logical_disk", "os", "service"));
+  EXPECT_EQ(count, 142U);
+  EXPECT_THAT(collectors, ElementsAre("ad", "dns", "logical_disk", "memory", "os", "service",
+                                      "system", "time"));
 }
 
 TEST_F(ActiveDirectoryTest, TheExampleForWindowsKeepsWhatMattersOfIt) {
   std::ostringstream example;
   example << std::ifstream(OPPETID_SOURCE_DIR "/deploy/agent.windows-domain.yaml").rdbuf();
-  std::ostringstream text;
-  text << std::ifstream(OPPETID_SOURCE_DIR "/tests/testdata/windows_exporter_dc.txt").rdbuf();
+  const std::string testdata = OPPETID_SOURCE_DIR "/tests/testdata/windows_exporter_";
   Faults faults("agent.windows-domain.yaml");
   const Yaml root = ParseYaml(example.str(), faults);
   YamlMap map(root, faults);
@@ -132,14 +133,20 @@ TEST_F(ActiveDirectoryTest, TheExampleForWindowsKeepsWhatMattersOfIt) {
     SeriesFilter filter;
     filter.keep = ReadPatterns(check, "keep");
     filter.limit = 1000;
-    for (const Sample& sample : filter.Read(text.str()).series) kept.insert(sample.family);
+    for (const char* version : {"dc", "0.15"}) {
+      std::ostringstream text;
+      text << std::ifstream(testdata + version + ".txt").rdbuf();
+      for (const Sample& sample : filter.Read(text.str()).series) kept.insert(sample.family);
+    }
   }
   EXPECT_EQ(scrapes, 2);
   EXPECT_THAT(faults.lines(), IsEmpty());
   for (const char* name :
        {"windows_ad_replication_pending_synchronizations", "windows_ad_ldap_last_bind_time_seconds",
         "windows_dns_recursive_query_failures_total", "windows_logical_disk_free_bytes",
-        "windows_service_state", "windows_os_info", "windows_cs_hostname"}) {
+        "windows_service_state", "windows_os_info", "windows_os_hostname", "windows_cs_hostname",
+        "windows_memory_physical_free_bytes", "windows_cs_physical_memory_bytes",
+        "windows_time_current_timestamp_seconds", "windows_system_boot_time_timestamp"}) {
     EXPECT_TRUE(kept.contains(name)) << name;
   }
   EXPECT_FALSE(kept.contains("windows_ad_directory_operations_total"));

@@ -145,14 +145,25 @@ TEST(Exposition, LabelsAreBounded) {
 }
 
 TEST(Exposition, WindowsExporter) {
-  const auto text = ReadFile(OPPETID_SOURCE_DIR "/tests/testdata/windows_exporter.txt");
-  ASSERT_TRUE(text.ok());
+  const auto old = ReadFile(OPPETID_SOURCE_DIR "/tests/testdata/windows_exporter_0.15.txt");
+  ASSERT_TRUE(old.ok());
   size_t invalid = 9;
+  const auto before = All(*old, &invalid);
+  EXPECT_EQ(invalid, 0u);
+  ASSERT_THAT(before, SizeIs(28));
+  EXPECT_EQ(before[9].name, "windows_cpu_processor_performance");
+  EXPECT_THAT(before[9].labels, ElementsAre(Pair("core", "0,0")));
+  EXPECT_EQ(before[9].value, 101746147825);
+  // With families that have no series, and an escaped backslash before a quote in a comment.
+  const auto text = ReadFile(OPPETID_SOURCE_DIR "/tests/testdata/windows_exporter_0.31.txt");
+  ASSERT_TRUE(text.ok());
   const auto all = All(*text, &invalid);
   EXPECT_EQ(invalid, 0u);
-  ASSERT_THAT(all, SizeIs(21));
-  EXPECT_THAT(all[12].labels, ElementsAre(Pair("volume", "D:\\Felles \"gammel\"")));
-  EXPECT_EQ(all[12].value, 1048576);
+  ASSERT_THAT(all, SizeIs(23));
+  EXPECT_EQ(all[10].name, "windows_service_info");
+  EXPECT_THAT(
+      all[10].labels,
+      testing::Contains(Pair("path_name", "C:\\Windows\\System32\\svchost.exe -k netsvcs -p")));
 }
 
 // --- The filter ---------------------------------------------------------------------------------

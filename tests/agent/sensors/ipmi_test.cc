@@ -147,19 +147,74 @@ TEST_F(IpmiConfigTest, FaultsSayWhatIsAllowed) {
               HasSubstr("broken"));
 }
 
-TEST(IpmiLines, AreReadAsIpmitoolPrintsThem) {
+std::vector<HardwareReading> Readings(const std::string& sample) {
   std::ostringstream text;
-  text << std::ifstream(OPPETID_SOURCE_DIR "/tests/testdata/room/ipmi_sdr.csv").rdbuf();
-  const auto readings = ParseIpmiLines(text.str());
-  ASSERT_EQ(readings.size(), 7u);
-  EXPECT_EQ(readings[0].value, 23);
-  EXPECT_EQ(readings[3].name, "Fan 2");
-  EXPECT_EQ(readings[3].state, State::kCritical);
-  EXPECT_EQ(readings[5].state, State::kWarning);
-  EXPECT_EQ(readings[5].kind, HardwareKind::kPower);
-  EXPECT_EQ(readings[6].name, "P12V, AUX");
+  text << std::ifstream(OPPETID_SOURCE_DIR "/tests/testdata/room/" + sample).rdbuf();
+  return ParseIpmiLines(text.str());
+}
+
+const HardwareReading& Named(const std::vector<HardwareReading>& readings, std::string_view name) {
+  for (const HardwareReading& reading : readings) {
+    if (reading.name == name) return reading;
+  }
+  ADD_FAILURE() << "no " << name;
+  static const HardwareReading none;
+  return none;
+}
+
+TEST(IpmiLines, ADellWithBrokenFansIsRead) {
+  const auto readings = Readings("ipmi_dell.csv");
+  EXPECT_EQ(readings.size(), 12u) << "without the absent processor and the sensors of states";
+  EXPECT_EQ(Named(readings, "Fan3A").state, State::kOk);
+  EXPECT_EQ(Named(readings, "Fan3B").state, State::kCritical);
+  EXPECT_EQ(Named(readings, "Fan3B").value, 0);
+  EXPECT_EQ(Named(readings, "Inlet Temp").value, 32);
+  EXPECT_EQ(Named(readings, "Current 1").kind, HardwareKind::kCurrent);
+  EXPECT_EQ(Named(readings, "Pwr Consumption").kind, HardwareKind::kPower);
+}
+
+// Its fans and power supplies measure, but have no limits: their state is behind the entity.
+TEST(IpmiLines, AnHpeWithABrokenPowerSupplyIsRead) {
+  const auto readings = Readings("ipmi_hpe.csv");
+  EXPECT_EQ(readings.size(), 10u);
+  const HardwareReading& broken = Named(readings, "Power Supply 1");
+  EXPECT_EQ(broken.value, 0);
+  EXPECT_EQ(broken.kind, HardwareKind::kPower);
+  EXPECT_EQ(broken.state, State::kCritical);
+  EXPECT_EQ(broken.trouble, "Failure detected");
+  EXPECT_EQ(Named(readings, "Power Supply 2").value, 95);
+  EXPECT_EQ(Named(readings, "Power Supply 2").state, State::kOk);
+  const HardwareReading& redundancy = Named(readings, "Power Supplies");
+  EXPECT_EQ(redundancy.state, State::kWarning);
+  EXPECT_EQ(redundancy.value, std::nullopt);
+  EXPECT_EQ(redundancy.trouble, "Non-Redundant: Sufficient from Redundant");
+  EXPECT_EQ(Named(readings, "Fan Block 1").kind, HardwareKind::kOther) << "percent, not rpm";
+  EXPECT_EQ(Named(readings, "Power Meter").value, 100);
+}
+
+TEST(IpmiLines, ASupermicroIsRead) {
+  const auto readings = Readings("ipmi_supermicro.csv");
+  EXPECT_EQ(readings.size(), 10u);
+  EXPECT_EQ(Named(readings, "BPN-FAN2").state, State::kWarning);
+  EXPECT_EQ(Named(readings, "-12V").value, -12.29);
+}
+
+TEST(IpmiLines, OddLinesAreLeftOut) {
   EXPECT_NEAR(*ParseIpmiLines("Inlet,77,degrees F,ok").front().value, 25, 0.001);
-  EXPECT_TRUE(ParseIpmiLines(",,,\n\n,ok\na,ok").empty());
+  EXPECT_EQ(ParseIpmiLines("P12V, AUX,12.100,Volts,ok").front().name, "P12V, AUX");
+  EXPECT_EQ(ParseIpmiLines("Fan 2,0,RPM,lcr").front().state, State::kCritical);
+  EXPECT_TRUE(ParseIpmiLines(",,,\n\n,ok\na,ok\n,1,RPM,ok").empty());
+  EXPECT_TRUE(ParseIpmiLines("Disk 0,A1h,ok,4.0,Predictive Failure Deasserted").empty());
+  EXPECT_EQ(ParseIpmiLines("Disk 0,A1h,ok,4.0,Drive Present, Drive Fault").front().state,
+            State::kCritical);
+}
+
+TEST_F(IpmiConfigTest, ABrokenPowerSupplyIsTold) {
+  const Answer answer = Ask("{sensor: ipmi, command: [/bin/sh, -c, 'cat " OPPETID_SOURCE_DIR
+                            "/tests/testdata/room/ipmi_hpe.csv', ipmitool]}");
+  EXPECT_EQ(answer.state, State::kCritical);
+  EXPECT_THAT(answer.text, HasSubstr("Power Supply 1: Failure detected"));
+  EXPECT_EQ(Value(answer, "hardware_power_watts", {{"sensor", "Power Supply 2"}}), 95.0);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include <fstream>
 
+#include "agent/sensors/nut_lines.h"
 #include "tests/support/child_process.h"
 #include "tests/support/free_port.h"
 #include "tests/support/sensor_fixture.h"
@@ -124,6 +125,13 @@ TEST_F(NutTest, SeesABatteryToReplaceAndAnOverload) {
   EXPECT_EQ(AskUntil("overloaded").state, State::kCritical);
 }
 
+TEST_F(NutTest, SaysWhatTheAlarmIs) {
+  Say("ups.status: ALARM OL CHRG\nups.alarm: Battery voltage too low!\nbattery.charge: 100\n");
+  const Answer answer = AskUntil("alarm");
+  EXPECT_EQ(answer.state, State::kWarning);
+  EXPECT_THAT(answer.text, HasSubstr("the UPS has an alarm: Battery voltage too low!"));
+}
+
 TEST_F(NutTest, AnUnheardUpsIsUnknown) {
   const Answer unknown = Ask("{sensor: nut, target: '" + target() + "', ups: nobody}");
   EXPECT_EQ(unknown.state, State::kUnknown);
@@ -144,6 +152,68 @@ TEST_F(NutTest, AnUnheardUpsIsUnknown) {
   const Answer gone = Ask(*sensor_);
   EXPECT_EQ(gone.state, State::kUnknown);
   EXPECT_THAT(gone.text, HasSubstr("cannot connect to 127.0.0.1"));
+}
+
+// What a device gave to `upsc`, as upsd says it.
+NutAnswer Device(const std::string& name) {
+  std::ifstream file(OPPETID_SOURCE_DIR "/tests/testdata/room/nut/" + name + ".dev");
+  std::string text;
+  for (std::string line; std::getline(file, line);) {
+    const size_t colon = line.find(':');
+    const size_t value = line.find_first_not_of(' ', colon + 1);
+    text += "VAR ups " + line.substr(0, colon) + " \"" +
+            (value == std::string::npos ? "" : line.substr(value)) + "\"\n";
+  }
+  return ParseNutAnswer(text + "END LIST VAR ups\n");
+}
+
+TEST(NutLines, UpsesOfOnePhaseAreRead) {
+  const auto ups = UpsOfNut(Device("eaton_9px"));
+  ASSERT_TRUE(ups);
+  EXPECT_FALSE(ups->on_battery);
+  EXPECT_EQ(ups->charge_percent, 95);
+  EXPECT_EQ(ups->runtime_seconds, 7795);
+  EXPECT_EQ(ups->load_percent, 9);
+  EXPECT_EQ(ups->temperature_celsius, 17.9);
+  EXPECT_EQ(ups->input_volts, std::nullopt);
+  const auto without_thermometer = UpsOfNut(Device("eaton_5px"));
+  ASSERT_TRUE(without_thermometer);
+  EXPECT_EQ(without_thermometer->temperature_celsius, std::nullopt);
+  EXPECT_EQ(without_thermometer->runtime_seconds, 898);
+}
+
+TEST(NutLines, UpsesOfThreePhasesAreRead) {
+  const auto ups = UpsOfNut(Device("eaton_9395"));
+  ASSERT_TRUE(ups);
+  EXPECT_EQ(ups->load_percent, 32) << "the fullest phase";
+  EXPECT_EQ(ups->input_volts, 249) << "the weakest";
+  const auto silcon = UpsOfNut(Device("apc_silcon"));
+  ASSERT_TRUE(silcon);
+  EXPECT_EQ(silcon->load_percent, 88);
+  EXPECT_EQ(silcon->input_volts, 227);
+  EXPECT_EQ(silcon->temperature_celsius, 21);
+  const auto probe = AmbientOfNut(Device("apc_silcon"));
+  ASSERT_EQ(probe.size(), 2u);
+  EXPECT_EQ(probe[0].value, 25);
+  EXPECT_EQ(probe[1].value, 0.32);
+}
+
+TEST(NutLines, ATransferSwitchHasNoBattery) {
+  const auto ats = UpsOfNut(Device("apc_ats"));
+  ASSERT_TRUE(ats);
+  EXPECT_FALSE(ats->on_battery);
+  EXPECT_EQ(ats->charge_percent, std::nullopt);
+  EXPECT_EQ(ats->load_percent, std::nullopt);
+}
+
+TEST(NutLines, WhatADeviceDoesNotKnowIsAbsent) {
+  const auto ups =
+      UpsOfNut(ParseNutAnswer("VAR ups ups.status \"OL\"\nVAR ups battery.runtime \"-1\"\n"
+                              "VAR ups battery.charge \"-1\"\nVAR ups ups.load \"-1\"\n"));
+  ASSERT_TRUE(ups);
+  EXPECT_EQ(ups->runtime_seconds, std::nullopt);
+  EXPECT_EQ(ups->charge_percent, std::nullopt);
+  EXPECT_EQ(ups->load_percent, std::nullopt);
 }
 
 class NutConfigTest : public SensorFixture {};

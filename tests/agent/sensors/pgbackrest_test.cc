@@ -79,5 +79,30 @@ TEST(PgStanzaTest, PageErrorsAndRunningBackupsAreRead) {
   }
 }
 
+// What pgBackRest 2.57 gave for a cluster of PostgreSQL 18, its later backups left out.
+TEST(PgStanzaTest, NewerVersionsAreRead) {
+  const auto stanza = ParsePgStanza(
+      R"([{"archive":[{"database":{"id":1,"repo-key":1},"id":"18-1","max":"0000000300000000000000D1",)"
+      R"("min":"000000010000000000000016"}],"backup":[{"archive":{"start":"000000010000000000000018",)"
+      R"("stop":"000000010000000000000018"},"backrest":{"format":5,"version":"2.57.0"},)"
+      R"("database":{"id":1,"repo-key":1},"error":false,"info":{"delta":49387623,"repository":)"
+      R"({"delta":6378175,"size":6378175},"size":49387623},"label":"20260103-130722F","lsn":)"
+      R"({"start":"0/18000028","stop":"0/18000158"},"prior":null,"reference":null,"timestamp":)"
+      R"({"start":1767445642,"stop":1767445651},"type":"full"},{"archive":)"
+      R"({"start":"00000001000000000000001C","stop":"00000001000000000000001C"},"backrest":)"
+      R"({"format":5,"version":"2.57.0"},"database":{"id":1,"repo-key":1},"error":false,"info":)"
+      R"({"delta":245702,"repository":{"delta":18296,"size":6389640},"size":49556118},)"
+      R"("label":"20260103-130722F_20260103-164829D","lsn":{"start":"0/1C000028",)"
+      R"("stop":"0/1C000158"},"prior":"20260103-130722F","reference":["20260103-130722F"],)"
+      R"("timestamp":{"start":1767458909,"stop":1767458912},"type":"diff"}],"name":"main",)"
+      R"("status":{"code":0,"message":"ok"}}])",
+      "main");
+  ASSERT_TRUE(stanza);
+  EXPECT_FALSE(stanza->running);
+  ASSERT_EQ(stanza->backups.size(), 2U);
+  EXPECT_EQ(stanza->backups[1].size, 49556118U);
+  EXPECT_EQ(FormatInstant(stanza->backups[1].end), "2026-01-03T16:48:32.000Z");
+}
+
 }  // namespace
 }  // namespace oppetid::agent

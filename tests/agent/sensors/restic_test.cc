@@ -235,21 +235,35 @@ TEST_F(ResticTest, AConfigurationIsReadStrictly) {
       ElementsAre(HasSubstr("`job`"), HasSubstr("absolute path")));
 }
 
+// What restic 0.17.3 gave for a job of one file.
+constexpr const char* kNewer =
+    R"([{"time":"2025-03-11T08:00:01.664908291+07:00",)"
+    R"("parent":"dc820f3d74a446f3b0962c24dcafc843181c8a94d644acd9d602af2fc9b1cf99",)"
+    R"("tree":"3b96d1d73568d8c06f10b79957e68257315db6849320cf9ff36391f513eadd7a",)"
+    R"("paths":["/etc/hosts"],"hostname":"host1.example.com","username":"root",)"
+    R"("tags":["example_tag"],"program_version":"restic 0.17.3","summary":{)"
+    R"("backup_start":"2025-03-11T08:00:01.664908291+07:00",)"
+    R"("backup_end":"2025-03-11T08:00:05.646613355+07:00","files_new":0,"files_changed":1,)"
+    R"("files_unmodified":0,"dirs_new":0,"dirs_changed":3,"dirs_unmodified":0,"data_blobs":8,)"
+    R"("tree_blobs":4,"data_added":4994478,"data_added_packed":428681,"total_files_processed":1,)"
+    R"("total_bytes_processed":7941120},)"
+    R"("id":"490d199082e4f10f4760871be98d026c6bd6da7edde374c5fb381087af2bd469",)"
+    R"("short_id":"490d1990"}])";
+
 TEST(ResticOutputTest, NewerVersionsSayMore) {
-  const auto snapshots = ParseResticSnapshots(
-      R"([{"time":"2026-11-22T08:35:26.821033211+01:00","tree":"93","paths":["/srv","/etc"],)"
-      R"("hostname":"fil","username":"root","program_version":"restic 0.17.3","summary":{)"
-      R"("backup_start":"2026-11-22T08:35:26.82+01:00","backup_end":"2026-11-22T08:40:27.5+01:00",)"
-      R"("files_new":3,"total_files_processed":28,"total_bytes_processed":3000140},)"
-      R"("id":"dd90fb9bbe4a842f1cce5f1552653f4390ee9239e0c7be1eedce1e0d842605b2","short_id":"dd"}])");
+  const auto snapshots = ParseResticSnapshots(kNewer);
   ASSERT_TRUE(snapshots);
   ASSERT_EQ(snapshots->size(), 1U);
   const ResticSnapshot& snapshot = snapshots->front();
-  EXPECT_EQ(FormatInstant(snapshot.start), "2026-11-22T07:35:26.821Z");
-  EXPECT_EQ(FormatInstant(*snapshot.end), "2026-11-22T07:40:27.500Z");
-  EXPECT_EQ(snapshot.size, 3000140U);
-  EXPECT_EQ(snapshot.files, 28U);
-  EXPECT_THAT(snapshot.paths, ElementsAre("/srv", "/etc"));
+  EXPECT_EQ(FormatInstant(snapshot.start), "2025-03-11T01:00:01.664Z");
+  EXPECT_EQ(FormatInstant(*snapshot.end), "2025-03-11T01:00:05.646Z");
+  EXPECT_EQ(snapshot.size, 7941120U);
+  EXPECT_EQ(snapshot.files, 1U);
+  EXPECT_THAT(snapshot.paths, ElementsAre("/etc/hosts"));
+  // backup --time: it ended before the time that it was given.
+  std::string later = kNewer;
+  later.replace(later.find("2025"), 4, "2026");
+  EXPECT_FALSE(ParseResticSnapshots(later)->front().end);
 }
 
 TEST(ResticOutputTest, WhatIsNoListIsNone) {
@@ -278,6 +292,20 @@ TEST(ResticOutputTest, FailuresAreToldApartInEveryVersion) {
             "the repository cannot be reached: unable to open config file: dial tcp: connection "
             "refused");
   EXPECT_THAT(ResticFailure(11, "x"), StartsWith("the repository is locked"));
+  // As 0.18 says it when it was asked for JSON.
+  EXPECT_EQ(ResticFailure(1, R"({"message_type":"exit_error","code":12,)"
+                             R"("message":"Fatal: wrong password or no key found"})"),
+            "wrong password for the repository");
+  EXPECT_EQ(ResticFailure(
+                11, R"({"message_type":"exit_error","code":11,"message":"unable to create lock in )"
+                    R"(backend: repository is already locked by PID 9454 on host1 by root (UID 0, )"
+                    R"(GID 0)\nlock was created at 2025-11-28 01:00:01 (12.480720222s ago)\n)"
+                    R"(storage ID 05b36c59\nthe `unlock` command can be used to remove stale )"
+                    "locks\"}\n"),
+            "the repository is locked: unable to create lock in backend: repository is already "
+            "locked by PID 9454 on host1 by root (UID 0, GID 0)");
+  EXPECT_EQ(ResticFailure(3, "{\"message\": 1}"),
+            "restic failed with exit code 3: {\"message\": 1}");
   EXPECT_EQ(ResticFailure(7, "\n what\n"), "restic failed with exit code 7:  what");
   EXPECT_THAT(ResticFailure(1, std::string(9000, 'x')).size(), testing::Le(256U));
 }

@@ -87,6 +87,16 @@ class SnmpTest : public SensorFixture {
     WriteTable();
   }
 
+  // From now on this is another device: what one like it gave.
+  void Become(const std::string& sample) {
+    rows_.clear();
+    std::ifstream file(OPPETID_SOURCE_DIR "/tests/testdata/room/snmp/" + sample);
+    for (std::string line; std::getline(file, line);) {
+      rows_[line.substr(0, line.find(' '))] = line.substr(line.find(' ') + 1);
+    }
+    WriteTable();
+  }
+
   void StartDevice() {
     auto child = ChildProcess::Start(
         {"/usr/bin/env", "SNMP_PERSISTENT_DIR=" + directory_.path() + "/persist",
@@ -196,6 +206,34 @@ TEST_F(SnmpTest, ReadsAVendorsOidsByATable) {
       Ask(V2(", tables: [], oids: [{name: gone, oid: 1.3.6.1.4.1.3854.9.0, kind: temperature}]"));
   EXPECT_EQ(missing.state, State::kUnknown);
   EXPECT_EQ(missing.text, "gone gives no value");
+}
+
+TEST_F(SnmpTest, ReadsAUpsOfThreePhases) {
+  Become("abb_powerscale");
+  const Answer answer = Ask(V2(", tables: [ups]"));
+  EXPECT_EQ(answer.state, State::kOk) << answer.text;
+  EXPECT_THAT(answer.text, HasSubstr("on mains, the battery would last 452 min"));
+  const Labels room{{"room", "rom-1"}};
+  EXPECT_EQ(Value(answer, "ups_load_ratio", room), 0.06);
+  EXPECT_EQ(Value(answer, "ups_input_volts", room), 239.0);
+  EXPECT_EQ(Value(answer, "ups_temperature_celsius", room), std::nullopt) << "it has none";
+  Say(kUps + "2.3.0", "integer -1");
+  EXPECT_EQ(Value(Ask(V2(", tables: [ups]")), "ups_battery_runtime_seconds", room), std::nullopt);
+}
+
+TEST_F(SnmpTest, ReadsTheSensorsOfNetworkDevices) {
+  Become("arista_7280");
+  const Answer tenths =
+      Ask(V2(", tables: [entity_sensor], temperature: {warning: 60, critical: 70}"));
+  EXPECT_EQ(OfRoom(tenths, "room_temperature_celsius", "Cpu temp sensor"), 56.8) << tenths.text;
+  EXPECT_EQ(OfRoom(tenths, "room_temperature_celsius", "Back-panel temp sensor"), 45.0);
+  // Without a precision and without descriptions.
+  Become("paloalto_500");
+  const Answer whole =
+      Ask(V2(", tables: [entity_sensor], temperature: {warning: 60, critical: 70}"));
+  EXPECT_EQ(OfRoom(whole, "room_temperature_celsius", "Temperature at MP [U6]"), 37.0)
+      << whole.text;
+  EXPECT_EQ(OfRoom(whole, "room_temperature_celsius", "Temperature at DP [U7]"), 40.0);
 }
 
 TEST_F(SnmpTest, RefusalsAndSilenceAreUnknownAndSayWhy) {
