@@ -73,7 +73,7 @@ oppetid_test(postgres_test
   SOURCES tests/agent/sensors/pgbackrest_test.cc tests/agent/sensors/postgres_wal_test.cc
           tests/support/postgres_cluster.cc
   LIBS agent_sensors program_support)
-oppetid_test(restic_test SOURCES tests/agent/sensors/restic_test.cc LIBS agent_sensors)
+oppetid_test(restic_test SOURCES tests/agent/sensors/restic_test.cc LIBS agent_sensors test_support)
 oppetid_test(scrape_test
   SOURCES tests/agent/sensors/exposition_parser_test.cc tests/agent/sensors/scrape_test.cc
   LIBS agent_sensors)

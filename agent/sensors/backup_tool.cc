@@ -35,7 +35,6 @@ std::optional<Instant> Changed(const std::string& path) {
 }  // namespace
 
 boost::asio::awaitable<Finished> RunTool(World& world, Command command) {
-  command.gentle = true;
   Subprocess process(std::move(command), world);
   Finished finished = co_await process.Run();
   co_return finished;

@@ -13,7 +13,7 @@
 
 namespace oppetid::agent {
 
-// Runs one command to its end, giving way to everything else on the machine. Throws only the system_error of a cancellation.
+// Runs one command to its end. Throws only the system_error of a cancellation.
 boost::asio::awaitable<Finished> RunTool(World& world, Command command);
 
 // Why this secret must not be used or cannot be: missing, or others may read it. Empty when fine.

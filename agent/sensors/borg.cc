@@ -84,6 +84,7 @@ class BorgSensor : public Sensor {
     command.argv.push_back(config_.repository);
     command.environment = config_.environment;
     command.max_stdout_bytes = kMaxToolJsonBytes;
+    command.gentle = true;
     return command;
   }
 

@@ -96,6 +96,7 @@ std::unique_ptr<Sensor> MakePgBackRestSensor(YamlMap& config, World& world) {
                      "--output=json",
                      "info"};
   pg.command.max_stdout_bytes = kMaxToolJsonBytes;
+  pg.command.gentle = true;
   return std::make_unique<PgBackRestSensor>(std::move(pg), world);
 }
 

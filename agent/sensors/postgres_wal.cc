@@ -189,6 +189,7 @@ std::unique_ptr<Sensor> MakePostgresWalSensor(YamlMap& config, World& world) {
                       connection,
                       "-c",
                       kQuestion};
+  wal.command.gentle = true;
   wal.command.environment = {
       {"PGAPPNAME", "oppetid-agent"},
       {"PGOPTIONS", "-c default_transaction_read_only=on -c statement_timeout=5s"}};

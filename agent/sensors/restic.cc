@@ -27,11 +27,11 @@ constexpr size_t kMaxSelectors = 16;
 
 struct ResticConfig {
   BackupSettings settings;
-  std::string repository;  // empty when repository_file names it
-  std::string password_file;
-  std::string repository_file;
+  std::string repository;            // empty when a file names it
+  std::vector<std::string> secrets;  // files
   bool sizes = true;
   std::vector<std::string> common;  // program and what every call takes
+  std::vector<std::pair<std::string, std::string>> environment;
   std::vector<std::string> selection;
 };
 
@@ -41,10 +41,8 @@ class ResticSensor : public Sensor {
       : config_(std::move(config)), world_(world), list_(MakeList(), world) {}
 
   boost::asio::awaitable<Answer> Ask() override {
-    const std::string password = co_await SecretFault(world_, config_.password_file);
-    if (!password.empty()) co_return BackupNotSeen(config_.settings, password);
-    if (!config_.repository_file.empty()) {
-      const std::string fault = co_await SecretFault(world_, config_.repository_file);
+    for (const std::string& secret : config_.secrets) {
+      const std::string fault = co_await SecretFault(world_, secret);
       if (!fault.empty()) co_return BackupNotSeen(config_.settings, fault);
     }
     // The one kept run: while a restic hangs in the kernel there is no second one.
@@ -80,6 +78,8 @@ class ResticSensor : public Sensor {
     command.argv = config_.common;
     command.argv.insert(command.argv.end(), arguments.begin(), arguments.end());
     command.max_stdout_bytes = kMaxToolJsonBytes;
+    command.gentle = true;
+    command.environment = config_.environment;
     return command;
   }
 
@@ -185,10 +185,16 @@ class ResticSensor : public Sensor {
 
 void ReadRepository(YamlMap& config, ResticConfig& restic) {
   restic.repository = config.String("repository", "");
-  restic.repository_file = config.Has("repository_file") ? ReadPath(config, "repository_file", "")
+  const std::string file = config.Has("repository_file") ? ReadPath(config, "repository_file", "")
                                                          : config.String("repository_file", "");
-  if (restic.repository.empty() == restic.repository_file.empty()) {
+  if (restic.repository.empty() == file.empty()) {
     config.Fault("repository", "give `repository`, or `repository_file` with the repository in it");
+  }
+  if (file.empty()) {
+    restic.common.insert(restic.common.end(), {"-r", restic.repository});
+  } else {
+    restic.common.insert(restic.common.end(), {"--repository-file", file});
+    restic.secrets.push_back(file);
   }
   // rest:https://user:password@host/ would be an argument that everybody here can read.
   const size_t scheme = restic.repository.find("://");
@@ -226,13 +232,18 @@ std::unique_ptr<Sensor> MakeResticSensor(YamlMap& config, World& world) {
   ReadLockLevels(config, restic.settings);
   restic.settings.offsite = config.Bool("offsite", false);
   restic.sizes = config.Bool("sizes", true);
+  restic.common = {ReadPath(config, "program", "/usr/bin/restic"), "--no-lock"};
   ReadRepository(config, restic);
-  restic.password_file = ReadPath(config, "password_file", "");
-  restic.common = {ReadPath(config, "program", "/usr/bin/restic")};
-  const bool by_file = !restic.repository_file.empty();
-  restic.common.insert(restic.common.end(), {by_file ? "--repository-file" : "-r",
-                                             by_file ? restic.repository_file : restic.repository,
-                                             "--password-file", restic.password_file, "--no-lock"});
+  const std::string password_file = ReadPath(config, "password_file", "");
+  restic.common.insert(restic.common.end(), {"--password-file", password_file});
+  restic.secrets.push_back(password_file);
+  if (config.Has("s3_credentials_file")) {
+    // In the form of ~/.aws/credentials, profile `default`.
+    restic.secrets.push_back(ReadPath(config, "s3_credentials_file", ""));
+    restic.environment = {{"AWS_SHARED_CREDENTIALS_FILE", restic.secrets.back()}};
+  } else {
+    config.String("s3_credentials_file", "");
+  }
   if (config.Has("cache")) {
     restic.common.insert(restic.common.end(), {"--cache-dir", ReadPath(config, "cache", "")});
   } else {

@@ -11,7 +11,9 @@ class BackupToolTest : public SensorFixture {
   Finished Run(const std::string& script) {
     Finished finished;
     bool ended = false;
-    boost::asio::co_spawn(io_, RunTool(world_, {{"/bin/sh", "-c", script}, {}}),
+    Command command{{"/bin/sh", "-c", script}, {}};
+    command.gentle = true;
+    boost::asio::co_spawn(io_, RunTool(world_, std::move(command)),
                           [&](const std::exception_ptr& error, Finished result) {
                             EXPECT_FALSE(error);
                             finished = std::move(result);
@@ -28,7 +30,8 @@ class BackupToolTest : public SensorFixture {
 TEST_F(BackupToolTest, GivesWayToEverythingElse) {
   // Lowered just after the start, so it waits until it is.
   const Finished finished =
-      Run("until [ \"$(nice)\" = 19 ] && [ \"$(ionice -p $$)\" = idle ]; do :; done; echo lowered");
+      Run("until [ \"$(nice)\" = 10 ] && [ \"$(ionice -p $$)\" = 'best-effort: prio 7' ]; do :; "
+          "done; echo lowered");
   EXPECT_EQ(finished.output, "lowered\n");
   EXPECT_EQ(finished.exit_code, 0);
   EXPECT_EQ(RunFault(finished), "");

@@ -4,6 +4,7 @@
 #include "agent/sensors/restic_output.h"
 #include "tests/support/backup_fixture.h"
 #include "tests/support/cancel.h"
+#include "tests/support/loopback_server.h"
 
 namespace oppetid::agent {
 namespace {
@@ -235,7 +236,40 @@ TEST_F(ResticTest, AConfigurationIsReadStrictly) {
       ElementsAre(HasSubstr("`job`"), HasSubstr("absolute path")));
 }
 
-// What restic 0.17.3 gives for a job of one file: a posted one, its first time in the zone of the others.
+TEST_F(ResticTest, GivesWayToEverythingElse) {
+  // Lowered just after the start, so it waits until it is.
+  ASSERT_EQ(
+      Sh("printf '#!/bin/sh\\nuntil [ \"$(nice)\" = 10 ]; do :; done\\nexec restic \"$@\"\\n' "
+         ">$DIR/gentle; chmod 755 $DIR/gentle"),
+      0);
+  const Answer answer = Ask(Cheap("fresh", "program: " + Dir() + "/gentle"));
+  EXPECT_EQ(answer.state, State::kOk) << answer.text;
+}
+
+TEST_F(ResticTest, TheSecretsOfAnObjectStoreComeFromTheirFile) {
+  LoopbackServer server(io_, [](const std::string&) {
+    return Part{HttpReply(403, "<Error><Code>AccessDenied</Code><Message>no</Message></Error>"), "",
+                false};
+  });
+  ASSERT_EQ(Sh("umask 077; printf '[default]\\naws_access_key_id = NOKKEL\\n"
+               "aws_secret_access_key = hemmelig\\n' >$DIR/s3"),
+            0);
+  const std::string config = "{sensor: restic, job: nightly, max_age: 26h, password_file: '" +
+                             Dir() + "/pw', repository: 's3:http://" + server.address() +
+                             "/bucket/repo', s3_credentials_file: '" + Dir() + "/s3'}";
+  const Answer answer = Ask(config);
+  EXPECT_EQ(answer.state, State::kUnknown) << answer.text;
+  EXPECT_THAT(answer.text, Not(HasSubstr("hemmelig")));
+  ASSERT_THAT(server.requests(), Not(IsEmpty()));
+  EXPECT_THAT(server.requests().front(), HasSubstr("Credential=NOKKEL/"));
+  ASSERT_EQ(Sh("chmod 644 $DIR/s3"), 0);
+  const size_t before = server.requests().size();
+  EXPECT_THAT(Ask(config).text, HasSubstr("others may read the secret"));
+  EXPECT_EQ(server.requests().size(), before);
+}
+
+// What restic 0.17.3 gives for a job of one file: a posted one, its first time in the zone of the
+// others.
 constexpr const char* kNewer =
     R"([{"time":"2025-03-11T08:00:01.664908291+07:00",)"
     R"("parent":"dc820f3d74a446f3b0962c24dcafc843181c8a94d644acd9d602af2fc9b1cf99",)"
