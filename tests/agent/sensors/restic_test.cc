@@ -12,7 +12,6 @@ using std::chrono::hours;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
-using testing::Not;
 using testing::StartsWith;
 
 constexpr char kMake[] = R"sh(
@@ -235,7 +234,8 @@ TEST_F(ResticTest, AConfigurationIsReadStrictly) {
       ElementsAre(HasSubstr("`job`"), HasSubstr("absolute path")));
 }
 
-// What restic 0.17.3 gives for a job of one file: a posted one, its first time in the zone of the others.
+// What restic 0.17.3 gives for a job of one file: a posted one, its first time in the zone of the
+// others.
 constexpr const char* kNewer =
     R"([{"time":"2025-03-11T08:00:01.664908291+07:00",)"
     R"("parent":"dc820f3d74a446f3b0962c24dcafc843181c8a94d644acd9d602af2fc9b1cf99",)"
