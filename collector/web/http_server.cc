@@ -235,7 +235,7 @@ absl::Status HttpServer::SetTls(const std::string& certificate_pem, const std::s
 absl::Status HttpServer::ListenTcp(const std::string& address) {
   const auto parsed = ParseEndpoint(address);
   if (!parsed) return absl::InvalidArgumentError(absl::StrCat(address, " is not ip:port"));
-  const tcp::endpoint endpoint = *parsed;
+  const tcp::endpoint& endpoint = *parsed;
   boost::system::error_code error;
   tcp_.open(endpoint.protocol(), error);
   if (!error) tcp_.set_option(tcp::acceptor::reuse_address(true), error);

@@ -6,7 +6,6 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-using testing::IsEmpty;
 
 TEST_F(SpoolTest, ATornTailCostsOnlyItself) {
   for (size_t torn = 0; torn < 40; ++torn) {

@@ -6,7 +6,6 @@ namespace oppetid::agent {
 namespace {
 
 using std::chrono::hours;
-using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::StartsWith;

@@ -10,7 +10,6 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-using testing::IsEmpty;
 
 // Records as text, "line: a|b", or "line: fault"; read in chunks of `step` bytes.
 std::vector<std::string> Records(const std::string& text, size_t step, char delimiter = ';') {
