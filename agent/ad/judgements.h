@@ -14,8 +14,7 @@
 
 namespace oppetid::agent {
 
-// --- Limits (judge.cc); 0 is no limit
-// -------------------------------------------------------------
+// --- Limits (judge.cc); 0 is no limit ---
 
 State OfLimit(int64_t value, const AdLimit& limit);
 // Adds the text when the value is beyond the limit.
@@ -24,8 +23,7 @@ void JudgeLimit(Findings& findings, int64_t value, const AdLimit& limit, const s
 void JudgeLeft(Findings& findings, int64_t left, const AdLimit& limit, const std::string& text);
 std::string Days(Millis time);
 
-// --- What the controllers answer (judge_controllers.cc)
-// --------------------------------------------
+// --- What the controllers answer (judge_controllers.cc) ---
 
 void JudgeServices(const AdOptions& options, const AdView& view, Findings& findings);
 void JudgeLogon(const AdView& view, Findings& findings);
@@ -36,8 +34,7 @@ void JudgeNames(const AdView& view, Findings& findings);
 void JudgeShares(const AdOptions& options, const AdView& view, AdMemory& memory,
                  Findings& findings);
 
-// --- What the directory holds (judge_directory.cc)
-// -------------------------------------------------
+// --- What the directory holds (judge_directory.cc) ---
 
 void JudgeOwners(const AdView& view, Findings& findings);
 void JudgeListed(const AdOptions& options, const AdView& view, AdMemory& memory,
