@@ -39,8 +39,9 @@ class SmartSensor : public Sensor {
       const Finished finished = co_await scan_.Run();
       devices = ParseSmartScan(finished.output);
       if (devices.empty()) {
-        answer.text =
-            OneLine(Complaint(finished, "smartctl finds no disks; name them in `devices`"));
+        answer.text = OneLine(Complaint(finished,
+                                        "smartctl finds no disks; the agent's unit sees them by "
+                                        "smart.conf, others are named in `devices`"));
         co_return answer;
       }
     }

@@ -152,14 +152,34 @@ void TakeTemperature(const json::value& root, SmartReport& report) {
   if (celsius && measured) report.temperature_celsius = static_cast<double>(*celsius);
 }
 
-void TakeNvme(const json::value& root, SmartReport& report) {
+// NVMe base specification, "Critical Warning" in the health log: what each bit means.
+struct NvmeWarning {
+  int64_t bit;
+  const char* meaning;
+};
+constexpr auto kNvmeWarnings = std::to_array<NvmeWarning>({
+    {1 << 0, "its spare runs out"},
+    {1 << 1, "it is too hot or too cold"},
+    {1 << 2, "it is no longer reliable"},
+    {1 << 3, "it can only be read now"},
+    {1 << 4, "its memory's backup has failed"},
+    {1 << 5, "its persistent memory can only be read now"},
+});
+constexpr int64_t kNvmeTemperature = 1 << 1;
+
+// Whether the disk complains of its temperature alone.
+bool TakeNvme(const json::value& root, SmartReport& report) {
   constexpr std::string_view kLog = "nvme_smart_health_information_log";
-  if (Find(root, {kLog}) == nullptr) return;
+  if (Find(root, {kLog}) == nullptr) return false;
   report.uncorrectable = Integer(root, {kLog, "media_errors"});
   report.wear_percent = Integer(root, {kLog, "percentage_used"});
-  if (Integer(root, {kLog, "critical_warning"}).value_or(0) != 0) {
-    report.complaints.push_back("its controller warns");
+  const int64_t warning = Integer(root, {kLog, "critical_warning"}).value_or(0);
+  for (const NvmeWarning& known : kNvmeWarnings) {
+    if ((warning & known.bit) != 0 && report.complaints.size() < kMaxComplaints) {
+      report.complaints.emplace_back(known.meaning);
+    }
   }
+  return warning == kNvmeTemperature;
 }
 
 void TakeScsi(const json::value& root, SmartReport& report) {
@@ -181,11 +201,21 @@ void TakeScsi(const json::value& root, SmartReport& report) {
 std::string MessageWith(const json::value& root, std::string_view part) {
   const json::array* messages = Array(root, {"smartctl", "messages"});
   if (messages == nullptr) return "";
-  for (const json::value& message : *messages) {
-    const std::string text = Text(message, {"string"});
-    if (text.find(part) != std::string::npos) return OneLine(text, 120);
+  for (const json::value& entry : *messages) {
+    const std::string message = OneLine(Text(entry, {"string"}), 120);
+    if (message.find(part) != std::string::npos) return message;
   }
   return "";
+}
+
+// Why nothing was learned, shorter than smartctl says it.
+std::string ReasonOf(const json::value& root) {
+  const std::string message = MessageWith(root, "");
+  if (message.empty()) return "the disk tells nothing of its health";
+  constexpr std::string_view kFailed = "failed: ";
+  const size_t reason = message.rfind(kFailed);
+  if (!message.starts_with("Smartctl open device: ") || reason == std::string::npos) return message;
+  return "cannot open: " + message.substr(reason + kFailed.size());
 }
 
 }  // namespace
@@ -198,7 +228,11 @@ std::vector<SmartDevice> ParseSmartScan(std::string_view text) {
   for (const json::value& entry : *list) {
     SmartDevice device{Text(entry, {"name"}), Text(entry, {"type"})};
     const bool plain = device.path.starts_with("/dev/") && IsPlain(device.path);
-    if (plain && IsPlain(device.type) && devices.size() < kMaxDisks) devices.push_back(device);
+    if (!plain || !IsPlain(device.type) || devices.size() >= kMaxDisks) continue;
+    // The scan calls every sd disk that, also SATA ones, which then tell nothing of themselves.
+    // Asked without a type, smartctl looks what it is.
+    if (device.type == "scsi") device.type.clear();
+    devices.push_back(device);
   }
   return devices;
 }
@@ -211,9 +245,13 @@ SmartReport ParseSmartReport(std::string_view text) {
     report.error = "smartctl gives no JSON; version 7 is needed";
     return report;
   }
-  if ((*status & kOpenFailed) != 0 &&
-      !(MessageWith(root, "STANDBY") + MessageWith(root, "SLEEP")).empty()) {
+  if ((*status & kOpenFailed) != 0 && !MessageWith(root, "STANDBY").empty()) {
     report.asleep = true;
+    return report;
+  }
+  // Said of any disk that answers no command; the kernel wakes one that truly sleeps.
+  if ((*status & kOpenFailed) != 0 && !MessageWith(root, "SLEEP mode").empty()) {
+    report.error = "takes no command; smart.conf has CAP_SYS_RAWIO";
     return report;
   }
   if (const json::value* passed = Find(root, {"smart_status", "passed"});
@@ -223,12 +261,14 @@ SmartReport ParseSmartReport(std::string_view text) {
   TakeTemperature(root, report);
   report.power_on_hours = Integer(root, {"power_on_time", "hours"});
   TakeAta(root, report);
-  TakeNvme(root, report);
+  // smartctl takes that for failing, which a hot disk is not.
+  const bool only_hot = TakeNvme(root, report);
   TakeScsi(root, report);
   if (const auto used = Integer(root, {"endurance_used", "current_percent"})) {
     report.wear_percent = used;  // version 7.5 works it out itself
   }
   if ((*status & kFailing) != 0) report.healthy = false;
+  if (only_hot) report.healthy = true;
   if ((*status & kBelowThreshold) != 0 && report.complaints.empty()) {
     report.complaints.emplace_back("an attribute is below its threshold");
   }
@@ -236,8 +276,7 @@ SmartReport ParseSmartReport(std::string_view text) {
     report.complaints.emplace_back("a self-test has failed");
   }
   if (!report.healthy && !report.temperature_celsius) {
-    const std::string message = MessageWith(root, "");
-    report.error = message.empty() ? "the disk tells nothing of its health" : message;
+    report.error = ReasonOf(root);
   }
   return report;
 }

@@ -13,7 +13,7 @@ inline constexpr size_t kMaxDisks = 64;  // two full shelves
 
 struct SmartDevice {
   std::string path;  // /dev/sda
-  std::string type;  // for smartctl -d; several disks behind one path differ in it
+  std::string type;  // for smartctl -d; several disks behind one path differ in it; empty: it looks
 };
 // The answer to --scan; devices with odd paths or types are left out.
 std::vector<SmartDevice> ParseSmartScan(std::string_view json);

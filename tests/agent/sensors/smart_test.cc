@@ -1,5 +1,5 @@
 // Against the real smartctl where it needs no disk, and against a stand-in that prints what
-// smartctl prints for disks that a test machine does not have.
+// smartctl prints for disks that a test machine does not have. tests/e2e/machine has disks.
 #include <sys/stat.h>
 
 #include <fstream>
@@ -131,9 +131,47 @@ TEST(SmartJson, AnNvmeDiskWithErrorsIsRead) {
   EXPECT_EQ(nvme.reallocated, std::nullopt);
 }
 
+// Captured from QEMU's disks (tests/testdata/room/README.md).
+TEST(SmartJson, WhatSmartctlPrintsOfEmulatedDisksIsRead) {
+  const auto devices = ParseSmartScan(Sample("smart_qemu_scan.json"));
+  ASSERT_EQ(devices.size(), 2u);
+  EXPECT_EQ(devices[0].path + devices[0].type, "/dev/sda");
+  EXPECT_EQ(devices[1].path + " " + devices[1].type, "/dev/nvme0 nvme");
+  const SmartReport ata = ParseSmartReport(Sample("smart_qemu_ata.json"));
+  EXPECT_EQ(ata.error, "");
+  EXPECT_EQ(ata.healthy, true);
+  EXPECT_EQ(ata.temperature_celsius, 31);
+  EXPECT_EQ(ata.reallocated, 0);
+  EXPECT_EQ(ata.power_on_hours, 1);
+  const SmartReport nvme = ParseSmartReport(Sample("smart_qemu_nvme.json"));
+  EXPECT_EQ(nvme.healthy, true);
+  EXPECT_EQ(nvme.temperature_celsius, 50);
+  EXPECT_EQ(nvme.wear_percent, 0);
+  EXPECT_EQ(nvme.uncorrectable, 0);
+  EXPECT_THAT(nvme.complaints, testing::IsEmpty());
+}
+
+TEST(SmartJson, AnNvmeDiskSaysWhatIsWrong) {
+  const SmartReport failing = ParseSmartReport(Sample("smart_qemu_nvme_failing.json"));
+  EXPECT_EQ(failing.healthy, false);
+  EXPECT_THAT(failing.complaints, ElementsAre("it is no longer reliable"));
+  const SmartReport hot = ParseSmartReport(Sample("smart_qemu_nvme_hot.json"));
+  EXPECT_EQ(hot.healthy, true) << "smartctl says that it failed, for its temperature alone";
+  EXPECT_THAT(hot.complaints, ElementsAre("it is too hot or too cold"));
+}
+
+TEST(SmartJson, ADiskThatMayNotBeAskedIsNotAsleep) {
+  EXPECT_EQ(ParseSmartReport(Sample("smart_denied.json")).error, "cannot open: Permission denied");
+  const SmartReport powerless = ParseSmartReport(Sample("smart_no_rawio.json"));
+  EXPECT_FALSE(powerless.asleep);
+  EXPECT_EQ(powerless.error, "takes no command; smart.conf has CAP_SYS_RAWIO");
+}
+
 TEST(SmartJson, OnlyPlainDevicesAreTakenFromAScan) {
   const auto devices = ParseSmartScan(Sample("smart_scan.json"));
   ASSERT_EQ(devices.size(), 2u);
+  EXPECT_EQ(devices[0].path, "/dev/sda");
+  EXPECT_EQ(devices[0].type, "") << "smartctl looks whether it is SATA";
   EXPECT_EQ(devices[1].path, "/dev/bus/0");
   EXPECT_EQ(devices[1].type, "megaraid,3");
   EXPECT_TRUE(ParseSmartScan("[]").empty());
