@@ -80,7 +80,8 @@ void HardwareJudge::Judge(const std::vector<HardwareReading>& readings, Steady n
     return;
   }
   room_.Judge(std::move(in_room), now, verdict, answer);
-  verdict.Summarise(std::to_string(told) + " sensors within their limits");
+  verdict.Summarise(told == 1 ? "1 sensor within its limits"
+                              : std::to_string(told) + " sensors within their limits");
   answer.state = verdict.state();
   answer.text = verdict.Text();
 }

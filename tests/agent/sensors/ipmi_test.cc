@@ -1,4 +1,5 @@
-// Against a real BMC simulator (ipmi_sim) over the network, through the real ipmitool.
+// Against a real BMC simulator (ipmi_sim) over the network, through the real ipmitool. In band:
+// tests/e2e/machine.
 #include <sys/stat.h>
 
 #include <array>
@@ -147,6 +148,19 @@ TEST_F(IpmiConfigTest, FaultsSayWhatIsAllowed) {
               HasSubstr("broken"));
 }
 
+TEST_F(IpmiConfigTest, WithoutTheRightToTheDeviceItSaysWhatIsMissing) {
+  TempDir directory;
+  const std::string path = directory.path() + "/ipmitool";
+  std::ofstream(path) << "#!/bin/sh\n"
+                         "echo 'Could not open device at /dev/ipmi0 or /dev/ipmi/0 or "
+                         "/dev/ipmidev/0: Permission denied' >&2\nexit 1\n";
+  ::chmod(path.c_str(), 0755);
+  const Answer answer = Ask("{sensor: ipmi, command: " + path + "}");
+  EXPECT_EQ(answer.state, State::kUnknown);
+  EXPECT_THAT(answer.text, HasSubstr("ipmi.conf"));
+  EXPECT_THAT(answer.text, HasSubstr("ipmi_devintf"));
+}
+
 std::vector<HardwareReading> Readings(const std::string& sample) {
   std::ostringstream text;
   text << std::ifstream(OPPETID_SOURCE_DIR "/tests/testdata/room/" + sample).rdbuf();
@@ -197,6 +211,22 @@ TEST(IpmiLines, ASupermicroIsRead) {
   EXPECT_EQ(readings.size(), 10u);
   EXPECT_EQ(Named(readings, "BPN-FAN2").state, State::kWarning);
   EXPECT_EQ(Named(readings, "-12V").value, -12.29);
+}
+
+// Captured in band, from ipmi_sim behind QEMU (tests/testdata/room/README.md).
+TEST(IpmiLines, OfAMachinesOwnBmcAreRead) {
+  const auto cool = Readings("ipmi_sim.csv");
+  ASSERT_EQ(cool.size(), 2u);
+  EXPECT_EQ(cool[0].name, "Inlet Temp");
+  EXPECT_EQ(cool[0].value, 23);
+  EXPECT_EQ(cool[0].kind, HardwareKind::kTemperature);
+  EXPECT_EQ(cool[0].state, State::kOk);
+  EXPECT_EQ(cool[1].value, 120);
+  EXPECT_EQ(cool[1].kind, HardwareKind::kFan);
+  const auto hot = Readings("ipmi_sim_hot.csv");
+  ASSERT_EQ(hot.size(), 2u);
+  EXPECT_EQ(hot[0].value, 35);
+  EXPECT_EQ(hot[0].state, State::kCritical);
 }
 
 TEST(IpmiLines, OddLinesAreLeftOut) {
