@@ -27,6 +27,8 @@ test_packages=(
   # A real Active Directory (tests/support/samba_domain).
   samba samba-ad-provision samba-dsdb-modules samba-vfs-modules winbind python3-samba krb5-user
   ldap-utils bind9-dnsutils faketime libsasl2-modules-gssapi-mit libsmbclient
+  # A virtual machine with disks and a BMC (tests/e2e/machine).
+  qemu-system-x86 udev
   # A real Request Tracker.
   request-tracker5 rt5-db-sqlite rt5-standalone dbconfig-no-thanks msmtp-mta
 )
