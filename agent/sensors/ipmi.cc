@@ -51,9 +51,7 @@ class IpmiSensor : public Sensor {
     if (!finished.fault.empty()) return OneLine(finished.fault);
     if (finished.signal != 0) return "ipmitool died of signal " + std::to_string(finished.signal);
     if (finished.error_output.find("Could not open device at") != std::string::npos) {
-      return "cannot open /dev/ipmi0; the agent's unit may by ipmi.conf, and the kernel's module "
-             "is "
-             "ipmi_devintf";
+      return "cannot open /dev/ipmi0: the agent's unit needs ipmi.conf, the kernel ipmi_devintf";
     }
     const size_t error = finished.error_output.find("Error: ");
     const size_t from = error == std::string::npos ? 0 : error;
