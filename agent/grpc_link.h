@@ -2,7 +2,7 @@
 //
 // With enrol_call.cc the only file of the agent that includes gRPC. gRPC's threads only move bytes;
 // every event is posted to the agent's executor. Threading: calls from the agent's thread.
-// Lifetime: Shutdown() must have called back before the link is destroyed.
+// Lifetime: destroying the link cancels its stream and waits for gRPC to let go; no event follows.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -33,12 +33,13 @@ class GrpcLink : public Link {
   void Send(const v1::AgentFrame& frame) override;
   void Close() override;
 
-  class Stream;  // one stream's reactor; defined in the .cc
-
  private:
+  class Stream;
+  class Waiter;
   boost::asio::any_io_executor executor_;
   TlsFiles files_;
   std::shared_ptr<LinkEvents> events_;
+  std::unique_ptr<Waiter> waiter_;  // from the first stream on
   std::shared_ptr<Stream> stream_;
 };
 
