@@ -202,6 +202,10 @@ void World::AuditRemoval(AgentActor& agent, const std::string& file) {
       }
     }
   }
+  // By now the gaps must be durable: a good moment for a kill.
+  if (!agent.debts.empty() && plan.kills && !healed_ && dice.OneIn(4)) {
+    agent.fuse.Arm(1, /*before=*/true);
+  }
 }
 
 void World::RemoveRun(AgentActor& agent, const v1::ClosedRun& fact, bool acked,
