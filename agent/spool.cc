@@ -118,6 +118,9 @@ void Spool::LoadSegment(const std::string& name, uint64_t epoch) {
     needs_repair_ = true;
     return;
   }
+  // A life that was killed may not have synced what it wrote last. Nothing is told before it is
+  // durable, and no backup run counts as known.
+  const bool durable = Settle(name);
   const SegmentContent content = ReadSegment(*bytes);
   Segment segment{name, epoch, 0, 0, bytes->size(), {}};
   for (const Record& record : content.records) {
@@ -128,7 +131,7 @@ void Spool::LoadSegment(const std::string& name, uint64_t epoch) {
     if (segment.first == 0) segment.first = record.sequence;
     segment.next = record.sequence + 1;
     segment.newest = std::max(segment.newest, FactRange(fact).second);
-    Remember(fact);
+    if (durable) Remember(fact);
   }
   const bool holes = segment.next - segment.first != content.records.size();
   if (content.bad_start || content.bad_end || holes) {
@@ -148,14 +151,15 @@ void Spool::LoadSegment(const std::string& name, uint64_t epoch) {
   if (content.bad_start && !continues) segment.first = 1;  // or what is acked, see LoadAcked
   if (content.bad_end) ++segment.next;
   segments_.push_back(std::move(segment));
-  Settle(name);
 }
 
-void Spool::Settle(const std::string& name) {
-  if (auto status = disk_.Settle(name); !status.ok()) {
-    LogWarning("a spool segment keeps more room than it needs",
+bool Spool::Settle(const std::string& name) {
+  const auto status = disk_.Settle(name);
+  if (!status.ok()) {
+    LogWarning("a spool segment cannot be settled; it may take more room than it needs",
                {{"segment", name}, {"error", std::string(status.message())}});
   }
+  return status.ok();
 }
 
 void Spool::NewEpoch() {
@@ -188,6 +192,7 @@ absl::Status Spool::StartSegment() {
     // Others fill the disk. The newest facts are worth more than the oldest.
     const uint64_t enough = stats().bytes - options_.segment_bytes;
     while (stats().bytes > enough && !HasUnknownHole(segments_.front())) DropOldest();
+    RemoveDoomed();  // without them there is no room for their gaps
     status = CreateSegment(name);
   }
   if (!status.ok()) return status;
@@ -291,7 +296,11 @@ void Spool::DropOldest() {
       if (sequence > acked) NoteLost(fact);
     }
   }
-  RemoveSegment(0);
+  doomed_.push_back(TakeOut(0));
+}
+
+void Spool::RemoveDoomed() {
+  for (const std::string& name : std::exchange(doomed_, {})) RemoveFile(name);
 }
 
 void Spool::NoteLost(const v1::Fact& fact) {
@@ -299,16 +308,28 @@ void Spool::NoteLost(const v1::Fact& fact) {
     backups_.erase(KeyOf(fact.backup()));  // whoever tells it again is heard
     return;
   }
-  const auto [from, to] = FactRange(fact);
-  auto [it, added] = lost_.emplace(FactCheck(fact), std::pair(from, to));
-  if (!added) it->second = {std::min(it->second.first, from), std::max(it->second.second, to)};
+  const auto range = FactRange(fact);
+  auto& ranges = lost_[FactCheck(fact)];
+  const auto same = std::find_if(ranges.begin(), ranges.end(),
+                                 [&](const auto& known) { return known.first == range.first; });
+  if (same != ranges.end()) {
+    same->second = std::max(same->second, range.second);
+    return;
+  }
+  ranges.push_back(range);
+  std::sort(ranges.begin(), ranges.end());
+  if (ranges.size() <= 2) return;
+  ranges[1].second = std::max(ranges[1].second, ranges[2].second);
+  ranges.pop_back();
 }
 
 std::vector<v1::Fact> Spool::Gaps() const {
   std::vector<v1::Fact> gaps;
-  for (const auto& [check, range] : lost_) {
-    gaps.push_back(GapFact({check, range.first, range.second},
-                           "the agent's spool was full or could not be written"));
+  for (const auto& [check, ranges] : lost_) {
+    for (const auto& [from, to] : ranges) {
+      gaps.push_back(
+          GapFact({check, from, to}, "the agent's spool was full or could not be written"));
+    }
   }
   for (const LostTime& hole : holes_) {
     gaps.push_back(GapFact(hole, "the agent's spool was damaged"));
@@ -322,15 +343,17 @@ void Spool::GapsStored() {
   }
   lost_.clear();
   holes_.clear();
+  RemoveDoomed();
   for (const std::string& name : unreadable_told_) RemoveFile(name);
   unreadable_told_.clear();
 }
 
-void Spool::RemoveSegment(size_t index) {
+void Spool::RemoveSegment(size_t index) { RemoveFile(TakeOut(index)); }
+
+std::string Spool::TakeOut(size_t index) {
   const Segment segment = segments_[index];
   if (index + 1 == segments_.size()) file_.reset();
   segments_.erase(segments_.begin() + static_cast<std::ptrdiff_t>(index));
-  RemoveFile(segment.name);
   std::erase_if(known_holes_, [&](const auto& hole) {
     return hole.first == segment.epoch && hole.second < segment.next;
   });
@@ -338,11 +361,12 @@ void Spool::RemoveSegment(size_t index) {
                     std::any_of(segments_.begin(), segments_.end(),
                                 [&](const Segment& s) { return s.epoch == segment.epoch; });
   const uint64_t acked = AckedOf(segment.epoch);
-  if (left || acked == 0) return;
+  if (left || acked == 0) return segment.name;
   acked_.erase(segment.epoch);
   gone_.emplace_back(segment.epoch, std::min(acked, segment.next - 1));
   if (gone_.size() > kMaxGone) gone_.pop_front();
   acked_changed_ = true;
+  return segment.name;
 }
 
 void Spool::RemoveFile(const std::string& name) {

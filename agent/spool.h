@@ -9,7 +9,8 @@
 // or sync, because then nobody knows what the disk kept.
 // Acked facts stay until they are older than `retain` or the size bound needs their place, so that
 // a collector restored from a backup can have them again. When unacked facts must go (the bound is
-// reached), each check's lost time becomes a Gap, which is a fact itself; so does the time that
+// reached), each check's lost time becomes a Gap or two, which are facts themselves and durable
+// before what they stand for is gone, unless the disk has no room for both; so does the time that
 // damaged records may have spoken of (agent/holes.h), and nothing after a hole is sent before that
 // is durable.
 //
@@ -116,7 +117,8 @@ class Spool {
   absl::Status Load();
   void LoadAcked();
   void LoadSegment(const std::string& name, uint64_t epoch);
-  void Settle(const std::string& name);
+  // Whether what stands in the file is durable now.
+  bool Settle(const std::string& name);
   void KeepReserve();
   absl::Status StartSegment();
   absl::Status CreateSegment(const std::string& name);
@@ -134,6 +136,9 @@ class Spool {
   std::vector<v1::Fact> Gaps() const;
   void GapsStored();
   void RemoveSegment(size_t index);
+  // Takes a segment off the list, not off the disk; returns its file.
+  std::string TakeOut(size_t index);
+  void RemoveDoomed();
   void RemoveFile(const std::string& name);
   // The records of a segment that are missing, passed to `holes` in their order.
   void PassOver(const Segment& segment, Holes* holes);
@@ -152,8 +157,12 @@ class Spool {
   uint64_t next_sequence_ = 1;
   std::unique_ptr<AppendFile> file_;  // of segments_.back(), if it may grow
   bool reserve_ = false;              // room for one more segment is set aside
-  // By check, the time whose facts had to go, until the gap for it is durable.
-  std::map<std::string, std::pair<Instant, Instant>> lost_;
+  // By check, the time whose facts had to go, until the gaps for it are durable: of the run that
+  // began first, and of all that came after it. Of the first a ledger may know the beginning, and a
+  // gap that begins with a run says nothing against it; the second gap ends it.
+  std::map<std::string, std::vector<std::pair<Instant, Instant>>> lost_;
+  // Files of segments that had to go; they stay until those gaps are durable.
+  std::vector<std::string> doomed_;
   std::vector<LostTime> holes_;  // the same for damage
   bool needs_repair_ = false;
   std::set<std::pair<uint64_t, uint64_t>> known_holes_;  // (epoch, sequence) that Repair has seen

@@ -106,7 +106,7 @@ Reason AgentState::OnFacts(const v1::Facts& facts, Instant now, Batch* batch, ui
     }
     mark->second = facts.first_sequence() + i;
   }
-  dirty_ = watermark_moved_ = true;
+  dirty_ = row_due_ = true;
   EndLoss(now, batch);
   return kAccepted;
 }

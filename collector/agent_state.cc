@@ -200,8 +200,9 @@ void AgentState::ApplyRun(const v1::OpenRun& wire, Instant now, Batch* batch) {
   dirty_ = true;
 }
 
-void AgentState::WriteRun(const Check& check, bool grow_in_place, Batch* batch) const {
+void AgentState::WriteRun(const Check& check, bool grow_in_place, Batch* batch) {
   if (!check.run) return;
+  row_due_ = true;
   batch->runs.push_back(
       {host_, check.name, check.run->state, check.run->since, check.run->to(), grow_in_place});
 }

@@ -55,11 +55,12 @@ class AgentState {
   std::optional<bool> Up(Steady now, Steady started) const;
 
   AgentRow Row() const;
-  // Whether the ledger's row lags; and whether facts moved the watermark, so that the row must go
-  // into the very transaction that stores them.
+  // Whether the ledger's row lags; and whether runs were written or the watermark moved, so that
+  // the row must go into the very transaction that stores them: after a restart, or a restore, the
+  // row is all that is known, and a gap begins where it ends.
   bool dirty() const { return dirty_; }
-  bool watermark_moved() const { return watermark_moved_; }
-  void set_clean() { dirty_ = watermark_moved_ = false; }
+  bool row_due() const { return row_due_; }
+  void set_clean() { dirty_ = row_due_ = false; }
   std::shared_ptr<const AgentView> MakeView(Instant now, Steady steady, Steady started) const;
 
   const std::string& municipality() const { return municipality_; }
@@ -101,7 +102,7 @@ class AgentState {
   Reason ApplyFact(const v1::Fact& fact, Instant now, Batch* batch);
   void GapInstead(const v1::Fact& fact, Reason reason, Instant now, Batch* batch);
   // Writes what memory knows of a run beyond the ledger.
-  void WriteRun(const Check& check, bool grow_in_place, Batch* batch) const;
+  void WriteRun(const Check& check, bool grow_in_place, Batch* batch);
   CheckView ViewOf(const Check& check, Instant now) const;
 
   std::string municipality_, host_;
@@ -127,7 +128,7 @@ class AgentState {
   std::map<std::string, CurrentRun> lost_;
   std::map<uint64_t, uint64_t> lost_until_;  // by epoch, the last fact that is still to come
   bool dirty_ = false;
-  bool watermark_moved_ = false;
+  bool row_due_ = false;
 };
 
 }  // namespace oppetid::collector

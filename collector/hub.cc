@@ -235,7 +235,7 @@ void Hub::CommitNext() {
       CommitTransaction();
       return;
     }
-    // Watermarks and the facts they stand for go into one transaction.
+    // Watermarks, and what open runs reach to, go into one transaction with what they stand for.
     AddRows();
     batch_ = std::exchange(next_batch_, std::make_shared<Batch>());
     acks_ = std::exchange(next_acks_, {});
@@ -251,7 +251,7 @@ void Hub::CommitNext() {
 
 void Hub::AddRows() {
   for (const auto& [host, agent] : agents_) {
-    if (!agent->watermark_moved() && !(flush_wanted_ && agent->dirty())) continue;
+    if (!agent->row_due() && !(flush_wanted_ && agent->dirty())) continue;
     next_batch_->agents.push_back(agent->Row());
     agent->set_clean();
   }

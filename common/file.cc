@@ -170,11 +170,14 @@ absl::StatusOr<std::unique_ptr<AppendFile>> PosixDisk::Create(const std::string&
 
 absl::Status PosixDisk::Settle(const std::string& name) {
   const std::string path = directory_ + "/" + name;
+  const Fd fd(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+  if (fd.get() < 0) return Error("open", path);
   struct stat info {};
-  if (::stat(path.c_str(), &info) != 0) return Error("stat", path);
+  if (::fstat(fd.get(), &info) != 0) return Error("stat", path);
   // Cutting a file at its own size frees what lies behind its end.
-  if (::truncate(path.c_str(), info.st_size) != 0) return Error("truncate", path);
-  return absl::OkStatus();
+  if (::ftruncate(fd.get(), info.st_size) != 0) return Error("truncate", path);
+  if (::fdatasync(fd.get()) != 0) return Error("sync", path);
+  return SyncDirectory(directory_);
 }
 
 absl::Status PosixDisk::Replace(const std::string& name, std::string_view content) {

@@ -47,7 +47,8 @@ class Disk {
   // through a record; on a filesystem that cannot do so it is met when writing.
   virtual absl::StatusOr<std::unique_ptr<AppendFile>> Create(const std::string& name,
                                                              uint64_t reserve) = 0;
-  // Gives back what was set aside for a file and not used.
+  // Ends the writing of a file: what it holds is durable, whoever wrote it, and what was set aside
+  // for it and not used is given back.
   virtual absl::Status Settle(const std::string& name) = 0;
   // As ReplaceFile above.
   virtual absl::Status Replace(const std::string& name, std::string_view content) = 0;

@@ -148,7 +148,8 @@ oppetid_test(ledger_test
   LIBS collector_ledger)
 # Both cores in a made world (tests/simulation/world.h).
 oppetid_library(simulation_world
-  SOURCES tests/simulation/agent_actor.cc tests/simulation/collector_actor.cc
+  SOURCES tests/simulation/agent_actor.cc tests/simulation/audit.cc
+          tests/simulation/collector_actor.cc
           tests/simulation/faults.cc tests/simulation/memory_ledger.cc
           tests/simulation/oracle.cc tests/simulation/side_log.cc tests/simulation/sim_disk.cc
           tests/simulation/world.cc tests/support/fake_disk.cc

@@ -125,6 +125,22 @@ TEST_F(HubView, StoresANewRunAtOnceAndItsGrowthAtTheEnd) {
   EXPECT_EQ(writer_.batch().runs[1].state, State::kCritical);
 }
 
+TEST_F(HubView, StoresWithEveryRunTheRowThatKnowsIt) {
+  // After a restart the row is all that is known: a gap that begins where it ends must hide
+  // nothing.
+  const Stream stream = Connect(1);
+  Snap(stream, 0);
+  ASSERT_THAT(writer_.batch().agents, SizeIs(1));
+  EXPECT_EQ(writer_.batch().agents[0].runs.at(0).since, FromUnixMillis(kHubStartMs));
+  writer_.Complete();
+  clock_.Advance(Millis(30'000));
+  Snap(stream, 30, v1::STATE_CRITICAL);
+  ASSERT_THAT(writer_.batch().runs, SizeIs(2));
+  ASSERT_THAT(writer_.batch().agents, SizeIs(1));
+  EXPECT_EQ(writer_.batch().agents[0].runs.at(0).state, State::kCritical);
+  EXPECT_EQ(writer_.batch().agents[0].runs.at(0).since, FromUnixMillis(kHubStartMs + 30'000));
+}
+
 TEST_F(HubView, WritesOpenRunsOnceAMinute) {
   const Stream stream = Connect(1);
   Snap(stream, 0);
@@ -237,7 +253,6 @@ TEST_F(HubView, KeepsARunAcrossAReconnect) {
 TEST_F(HubView, ShowsStoredRunsAfterARestart) {
   const Stream stream = Connect(1);
   Snap(stream, 0, v1::STATE_WARNING);
-  hub_->Flush([](const absl::Status&) {});
   writer_.Drain();
   Restart(writer_.stored.back().agents);
   EXPECT_EQ(Check().state, State::kWarning);

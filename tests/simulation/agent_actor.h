@@ -5,7 +5,9 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +20,14 @@ namespace oppetid::simulation {
 
 class World;
 struct Stream;
+
+// A fact that must be somewhere, or else inside a gap.
+struct Debt {
+  std::string check;
+  std::optional<FactKey> run;  // none: it was a gap
+  int64_t last = 0;            // of the run
+  int64_t from = 0, to = 0;    // of the gap that may stand for it
+};
 
 class AgentActor : public agent::Link {
  public:
@@ -47,10 +57,20 @@ class AgentActor : public agent::Link {
   uint64_t call() const { return call_; }
   const agent::Core* core() const { return core_.get(); }
   const std::shared_ptr<Stream>& stream() const { return stream_; }
+  // Whether its own clock was ever set.
+  bool clock_touched() const { return clock_touched_; }
+  Millis retain() const { return options_.spool.retain; }
+  // Whether it may think that this fact is acked: what collectors told it since the start, and what
+  // it had written down before.
+  bool Acked(uint64_t epoch, uint64_t sequence) const;
 
   Fuse fuse;
   SimDisk disk;
   SideLog log;
+  bool damaged = false;   // a bit of its disk has flipped
+  bool restored = false;  // its disk was once as it had been before
+  // What it has removed that nobody had acked, until a gap for it is durable.
+  std::vector<Debt> debts;
 
  private:
   struct Target {
@@ -81,7 +101,8 @@ class AgentActor : public agent::Link {
   uint64_t armed_ = 0;  // the newest wake-up; older ones mean nothing
   int64_t offset_ = 0;
   uint64_t steps_ = 0;  // of the clock
-  bool unreadable_ = false;
+  bool clock_touched_ = false;
+  std::map<uint64_t, uint64_t> acked_;  // by epoch
   std::vector<Target> targets_;
   Job job_;
   std::shared_ptr<Stream> stream_;

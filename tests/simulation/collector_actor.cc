@@ -8,6 +8,9 @@
 namespace oppetid::simulation {
 namespace {
 
+// What speaks of more than this ahead of the collector's clock is from the future.
+constexpr int64_t kBelieved = 60'000;
+
 class Session : public collector::SessionLink {
  public:
   Session(World& world, std::shared_ptr<Stream> stream)
@@ -21,6 +24,7 @@ class Session : public collector::SessionLink {
   }
   void Close(const absl::Status& status) override {
     world_.collector->fuse.Pass([&] {
+      stream_->ended = true;
       world_.TellAgent(stream_, 5, std::string(status.message()));
       return 0;
     });
@@ -67,6 +71,7 @@ void CollectorActor::Die() {
   world_.Trace("collector dies");
   ++world_.stats.crashes;
   hub_.reset();
+  early_.clear();
   ++life_;
   fuse.Disarm();
   world_.CutAll();
@@ -105,12 +110,57 @@ void CollectorActor::OnFrame(const std::shared_ptr<Stream>& stream, const v1::Ag
   if (frame.has_snapshot() && stream->first_snapshot < 0) stream->first_snapshot = now;
   if (frame.has_facts() && stream->first_facts < 0) stream->first_facts = now;
   ++world_.stats.frames;
+  AgentActor& agent = *world_.agents[stream->agent];
+  if (frame.has_facts() && !stream->ended) NoteEarly(agent.name(), frame.facts());
   Call([&](collector::Hub& hub) { hub.OnFrame(stream->session, frame); });
+  // A stream that was ended, or that another has replaced, is heard no more.
+  const int64_t theirs = frame.has_hello() ? frame.hello().now_ms() : frame.snapshot().now_ms();
+  const int64_t ours = ToUnixMillis(Now());
+  if (stream != agent.stream() || stream->ended || theirs <= ours + kBelieved) return;
+  // Before its own clock was set back it has told of this time already, or need not.
+  auto& heard = agent.log.heard_ahead;
+  if (heard.empty() || heard.back() < ours) heard.push_back(ours);
 }
 
 void CollectorActor::OnClosed(const std::shared_ptr<Stream>& stream) {
+  stream->ended = true;
   if (stream->session == 0 || stream->collector_life != life_) return;
   Call([&](collector::Hub& hub) { hub.OnClosed(stream->session); });
+}
+
+void CollectorActor::NoteEarly(const std::string& host, const v1::Facts& facts) {
+  const int64_t now = ToUnixMillis(Now());
+  // What is durable already was judged when it became so.
+  const auto row = image_->agents.find(host);
+  uint64_t durable = 0;
+  if (row != image_->agents.end()) {
+    const auto mark = row->second.watermarks.find(facts.epoch());
+    if (mark != row->second.watermarks.end()) durable = mark->second;
+  }
+  for (int i = 0; i < facts.facts_size(); ++i) {
+    const v1::Fact& fact = facts.facts(i);
+    const int64_t end = fact.has_backup() ? fact.backup().end_ms() : fact.run().last_ms();
+    const uint64_t sequence = facts.first_sequence() + static_cast<uint64_t>(i);
+    if (end <= now + kBelieved || sequence <= durable) continue;
+    Early& early =
+        early_[host].try_emplace({facts.epoch(), sequence}, Early{fact, now}).first->second;
+    early.came = std::min(early.came, now);  // its clock may be set back meanwhile
+  }
+}
+
+void CollectorActor::TellRefusals(const collector::Batch& batch) {
+  for (const collector::AgentRow& row : batch.agents) {
+    auto& early = early_[row.host];
+    for (auto it = early.begin(); it != early.end();) {
+      const auto mark = row.watermarks.find(it->first.first);
+      if (mark == row.watermarks.end() || it->first.second > mark->second) {
+        ++it;
+        continue;
+      }
+      world_.AuditRefusal(row.host, it->second.fact, it->second.came);
+      it = early.erase(it);
+    }
+  }
 }
 
 void CollectorActor::CheckPromise(const Stream& stream, const v1::CollectorFrame& frame) {
@@ -147,7 +197,9 @@ void CollectorActor::Commit(std::shared_ptr<const collector::Batch> batch, Insta
         const absl::Status status = fuse.Pass([&] {
           if (disk_full) return absl::Status(absl::ResourceExhaustedError("ledger: full"));
           world_.stats.facts += batch->runs.size();
-          return ledger_->Commit(*batch, now);
+          const absl::Status stored = ledger_->Commit(*batch, now);
+          if (stored.ok()) TellRefusals(*batch);
+          return stored;
         });
         done(status);
       });

@@ -5,8 +5,11 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "collector/hub.h"
 #include "tests/simulation/memory_ledger.h"
@@ -25,7 +28,9 @@ class CollectorActor : public collector::LedgerWriter, public Clock {
   void Die();
   void Tick();
   // Puts another ledger in its place; it must be down.
-  void Replace(std::shared_ptr<LedgerImage> image) { image_ = std::move(image); }
+  void Replace(std::shared_ptr<LedgerImage> image) {
+    replaced_.push_back(std::exchange(image_, std::move(image)));
+  }
 
   void Accept(const std::shared_ptr<Stream>& stream);
   void OnFrame(const std::shared_ptr<Stream>& stream, const v1::AgentFrame& frame);
@@ -42,6 +47,8 @@ class CollectorActor : public collector::LedgerWriter, public Clock {
   collector::Hub& hub() { return *hub_; }
   const std::shared_ptr<LedgerImage>& image() const { return image_; }
   std::shared_ptr<LedgerImage> NewImage();
+  // Those that were replaced, as they were then.
+  const std::vector<std::shared_ptr<LedgerImage>>& replaced() const { return replaced_; }
 
   Fuse fuse;
   bool disk_full = false;
@@ -49,7 +56,15 @@ class CollectorActor : public collector::LedgerWriter, public Clock {
   int64_t offset = 0;  // of its clock
 
  private:
+  // A fact that came while it spoke of the future.
+  struct Early {
+    v1::Fact fact;
+    int64_t came = 0;  // by the collector's clock
+  };
   void Call(const std::function<void(collector::Hub&)>& f);
+  void NoteEarly(const std::string& host, const v1::Facts& facts);
+  // A batch is durable: what it passed over as from the future is refused.
+  void TellRefusals(const collector::Batch& batch);
 
   World& world_;
   Dice dice_;
@@ -58,6 +73,9 @@ class CollectorActor : public collector::LedgerWriter, public Clock {
   std::unique_ptr<collector::Ledger> ledger_;
   std::unique_ptr<collector::Hub> hub_;
   uint64_t life_ = 0;
+  // By host, epoch and sequence, what this life has got; until a commit says what became of it.
+  std::map<std::string, std::map<std::pair<uint64_t, uint64_t>, Early>> early_;
+  std::vector<std::shared_ptr<LedgerImage>> replaced_;
 };
 
 }  // namespace oppetid::simulation

@@ -160,8 +160,10 @@ void Faults::Damage() {
     std::string& bytes = agent.disk.content(name);
     if (bytes.empty()) return;
     const auto at = static_cast<size_t>(world_.dice.Below(static_cast<int64_t>(bytes.size())));
-    world_.Trace(agent.name() + ": a byte of " + name + " flips");
+    world_.Trace(agent.name() + ": byte " + std::to_string(at) + " of " + name + " flips");
+    const DiskFacts before = agent.disk.Facts();
     bytes[at] = static_cast<char>(bytes[at] ^ (1 << world_.dice.Below(8)));
+    world_.AuditDamage(agent, before);
   });
 }
 
@@ -177,7 +179,8 @@ void Faults::AgentImages() {
     if (agent.alive()) agent.Die(/*power=*/true, false);
     world_.Trace(agent.name() + "'s disk is as it was");
     agent.disk = std::as_const(disks_.at(index));
-    world_.AuditRestore(agent, nullptr);
+    agent.restored = true;
+    world_.AuditRestore(agent);
   });
 }
 
@@ -190,11 +193,10 @@ void Faults::LedgerImages() {
       return;
     }
     collector.Die();
-    const auto before = collector.image();
     collector.Replace(ledger_ != nullptr ? std::make_shared<LedgerImage>(*ledger_)
                                          : collector.NewImage());
     world_.Trace("the ledger is now " + collector.image()->id);
-    for (const auto& agent : world_.agents) world_.AuditRestore(*agent, before.get());
+    for (const auto& agent : world_.agents) world_.AuditRestore(*agent);
     world_.scheduler.In(world_.dice.Between(1, 60'000), [&collector] { collector.Start(); });
   });
 }

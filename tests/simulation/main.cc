@@ -19,7 +19,9 @@ bool Play(uint64_t seed, bool trace, Stats* stats) {
   Judge(world);
   stats->Add(world.stats);
   if (world.failures().empty()) {
-    const auto first = Canonical(*world.SendAllAgain(seed + 1));
+    const auto copy = world.SendAllAgain(seed + 1);
+    JudgeCopy(world, *copy);
+    const auto first = Canonical(*copy);
     const auto second = Canonical(*world.SendAllAgain(seed + 2));
     if (first != second) world.Fail("two orders of arrival make two different ledgers");
   }
@@ -47,7 +49,9 @@ int Main(int argc, char** argv) {
     std::fprintf(stderr, "--seeds wants FROM-TO, for instance 1-100\n");
     return 2;
   }
-  if (!trace) {
+  if (trace) {
+    std::setvbuf(stdout, nullptr, _IOLBF, 0);  // in order with the programs' logs
+  } else {
     // Thousands of worlds log what is of no interest.
     const int null = ::open("/dev/null", O_WRONLY | O_CLOEXEC);
     if (null >= 0) ::dup2(null, STDERR_FILENO);

@@ -70,10 +70,14 @@ Checks ReadSpans(const LedgerImage& image) {
 
 class CheckJudge {
  public:
-  CheckJudge(World& world, std::string name, const TruthCheck& truth,
-             const std::vector<StoredSpan>& spans, const LedgerImage::Pieces* pieces)
+  CheckJudge(World& world, const AgentActor& agent, const DiskFacts& disk, const std::string& check,
+             const TruthCheck& truth, const std::vector<StoredSpan>& spans,
+             const LedgerImage::Pieces* pieces)
       : world_(world),
-        name_(std::move(name)),
+        agent_(agent),
+        disk_(disk),
+        check_(check),
+        name_(agent.name() + "/" + check),
         runs_(truth.runs),
         pieces_(pieces),
         believed_(Decide(spans)) {
@@ -129,13 +133,18 @@ class CheckJudge {
 
   // `begun` runs had begun by then.
   void JudgeInstant(int64_t at, size_t begun, const Believed& believed) {
-    if (believed.gap && world_.plan.MayLose()) return;
-    if (world_.plan.clocks && TwiceMeasured(believed, at)) return;
+    if (believed.gap) {
+      JudgeGap(at);
+      return;
+    }
+    if (believed.state == State::kUnknown) JudgeDestroyed(at);
+    if (agent_.clock_touched() && TwiceMeasured(believed, at)) return;
     std::string allowed;
     for (size_t i = begun; i > 0; --i) {
       const TruthRun& run = runs_[i - 1];
-      if (believed.state == State::kUnknown && (GapExplains(run, at) || NoNeighbour(i))) return;
-      const bool must = !run.ahead && run.must() >= run.since;
+      if (believed.state == State::kUnknown && (GapExplains(run, at) || NoNeighbour(run))) return;
+      const bool mixed = run.given_up && agent_.clock_touched();
+      const bool must = run.refused < 0 && run.must() >= run.since && !mixed;
       const State full = at < run.to() ? run.state : State::kUnknown;
       const State least = must && at < run.must() + run.valid_for ? run.state : State::kUnknown;
       if (believed.state == full || believed.state == least) return;
@@ -155,6 +164,55 @@ class CheckJudge {
     }
   }
 
+  // How far the ledger has the run; -1: not at all.
+  int64_t Stored(const TruthRun& run) const {
+    const auto found = pieces_->find({run.since, static_cast<int>(run.state)});
+    return found == pieces_->end() ? -1 : found->second.back().to - run.valid_for;
+  }
+
+  // How far the agent's spool still has it.
+  int64_t OnDisk(const TruthRun& run) const {
+    const auto found = disk_.runs.find({check_, run.since, static_cast<int>(run.state) + 1});
+    return found == disk_.runs.end() ? -1 : found->second;
+  }
+
+  // What a restored ledger does not have and its agent no longer has is told as a gap, if the
+  // ledger knows anything of the check from before.
+  void JudgeDestroyed(int64_t at) {
+    const Plan& plan = world_.plan;
+    if (plan.agent_images || plan.small_spool || agent_.damaged || agent_.clock_touched() ||
+        pieces_ == nullptr)
+      return;
+    bool before = false;
+    for (const TruthRun& run : runs_) {
+      if (run.since > at) return;
+      if (run.destroyed && before && at <= run.last && Stored(run) < at) {
+        Fail("lost with a part of the ledger, and no gap tells it", at);
+      }
+      before = before || Stored(run) >= 0;
+    }
+  }
+
+  // A gap stands where something was lost, and hides nothing that the ledger has. (A clock that was
+  // set mixes the times, and no rule is left.)
+  void JudgeGap(int64_t at) {
+    if (agent_.clock_touched()) return;
+    // What is missing between two records, or from a ledger, is told as far as it may have reached;
+    // an agent with an old disk does not know what was acked since.
+    bool since = agent_.damaged || agent_.restored || !world_.collector->replaced().empty();
+    bool until = since;
+    for (const TruthRun& run : runs_) {
+      const bool lost = Stored(run) < run.last || run.dropped;
+      since = since || (lost && run.since <= at);
+      until = until || (lost && at < run.to());
+      const int64_t stored = std::min(Stored(run), agent_.damaged ? OnDisk(run) : run.last);
+      if (run.state != State::kUnknown && run.since <= at && at <= stored) {
+        Fail(absl::StrCat("a gap hides the run since ", run.since, ", stored until ", stored), at);
+      }
+    }
+    if (!since || !until) Fail("a gap where nothing was lost", at);
+  }
+
   // A clock that was set back made the agent measure this time twice; one of the measurements is
   // lost in a gap, and the other is believed.
   bool TwiceMeasured(const Believed& believed, int64_t at) const {
@@ -169,10 +227,10 @@ class CheckJudge {
   }
 
   // Whether a damaged record of this run may have had no earlier one of its check beside it.
-  bool NoNeighbour(size_t begun) const {
+  bool NoNeighbour(const TruthRun& run) const {
     const Plan& plan = world_.plan;
     const bool others_go = plan.short_retain || plan.small_spool || plan.agent_images;
-    return plan.damage && (begun == 1 || others_go);
+    return run.damaged && (&run == &runs_.front() || others_go);
   }
 
   // Whether a gap says why the run is not believed then: it speaks of that very time, or it began
@@ -191,7 +249,9 @@ class CheckJudge {
   }
 
   World& world_;
-  std::string name_;
+  const AgentActor& agent_;
+  const DiskFacts& disk_;
+  const std::string check_, name_;
   std::vector<TruthRun> runs_;
   const LedgerImage::Pieces* pieces_;
   std::vector<Believed> believed_;
@@ -232,6 +292,29 @@ void JudgeBackups(World& world) {
   }
 }
 
+// While an agent that speaks is ahead, that time becomes a gap. Only where nothing that speaks of
+// it is lost on the way into the ledger.
+void JudgeAhead(World& world) {
+  const Plan& plan = world.plan;
+  if (plan.crashes || plan.ledger_disk || plan.ledger_images) return;
+  for (const auto& agent : world.agents) {
+    for (const auto& [check, truth] : agent->log.checks) {
+      const auto pieces = world.collector->image()->checks.find({agent->name(), check});
+      for (const int64_t at : agent->log.heard_ahead) {
+        const bool told =
+            pieces != world.collector->image()->checks.end() &&
+            std::any_of(pieces->second.begin(), pieces->second.end(), [&](const auto& stored) {
+              const auto& [key, parts] = stored;
+              return key.second == LedgerImage::kGap && key.first <= at && at < parts.back().to;
+            });
+        if (!told)
+          world.Fail(
+              absl::StrCat(agent->name(), "/", check, ": ahead at ", at, ", and no gap tells it"));
+      }
+    }
+  }
+}
+
 }  // namespace
 
 void Judge(World& world) {
@@ -239,16 +322,51 @@ void Judge(World& world) {
   Checks spans = ReadSpans(image);
   for (const auto& agent : world.agents) {
     world.stats.observations += agent->log.observations;
+    const DiskFacts disk = agent->disk.Facts();
     for (const auto& [name, truth] : agent->log.checks) {
       const std::pair key(agent->name(), name);
       const auto pieces = image.checks.find(key);
-      CheckJudge(world, agent->name() + "/" + name, truth, spans[key],
+      CheckJudge(world, *agent, disk, name, truth, spans[key],
                  pieces == image.checks.end() ? nullptr : &pieces->second)
           .Judge();
     }
   }
   JudgeRecords(world);
   JudgeBackups(world);
+  JudgeAhead(world);
+}
+
+void JudgeCopy(World& world, const LedgerImage& copy) {
+  for (const auto& agent : world.agents) {
+    for (const auto& [key, last] : agent->disk.Facts().runs) {
+      const auto check = copy.checks.find({agent->name(), key.check});
+      const auto run = check == copy.checks.end() ? LedgerImage::Pieces::const_iterator{}
+                                                  : check->second.find({key.since, key.state - 1});
+      const bool found = check != copy.checks.end() && run != check->second.end() &&
+                         run->second.back().to >= last + agent->log.checks.at(key.check).valid_for;
+      if (!found) {
+        world.Fail(absl::StrCat(agent->name(), "/", key.check, ": not sent again: ", key.since));
+      }
+    }
+    for (const auto& [key, end] : agent->disk.Facts().backups) {
+      const auto& [job, kind, start] = key;
+      if (copy.backups.contains({agent->name(), job, kind == 2, start})) continue;
+      world.Fail(absl::StrCat(agent->name(), ": backup run not sent again: ", start));
+    }
+  }
+  for (const auto& [name, pieces] : copy.checks) {
+    const auto agent = std::find_if(world.agents.begin(), world.agents.end(),
+                                    [&](const auto& a) { return a->name() == name.first; });
+    const auto& runs = (*agent)->log.checks.at(name.second).runs;
+    for (const auto& [key, parts] : pieces) {
+      if (key.second == LedgerImage::kGap) continue;
+      const bool seen = std::any_of(runs.begin(), runs.end(), [&](const TruthRun& run) {
+        return run.since == key.first && static_cast<int>(run.state) == key.second &&
+               parts.back().to <= run.to();
+      });
+      if (!seen) world.Fail(absl::StrCat(name.second, ": sent, but never measured: ", key.first));
+    }
+  }
 }
 
 std::vector<std::string> Canonical(const LedgerImage& ledger) {

@@ -18,7 +18,7 @@ void SideLog::AddCheck(const std::string& name, int confirm, int64_t valid_for) 
 }
 
 void SideLog::Attempt(const std::string& name, State state, int64_t started, int64_t now,
-                      uint64_t call, bool ahead) {
+                      uint64_t call) {
   TruthCheck& check = checks.at(name);
   int64_t since = started;
   if (state == State::kCritical && check.current != State::kCritical) {
@@ -43,7 +43,6 @@ void SideLog::Attempt(const std::string& name, State state, int64_t started, int
       run->last = last;
       run->seen.emplace_back(now, last);
       run->seen_in = call;
-      run->ahead = run->ahead || ahead;
       return;
     }
     since = std::max(since, run->last);
@@ -57,7 +56,6 @@ void SideLog::Attempt(const std::string& name, State state, int64_t started, int
   next.valid_for = check.valid_for;
   next.seen.emplace_back(now, started);
   next.seen_in = call;
-  next.ahead = ahead;
   check.runs.push_back(std::move(next));
 }
 

@@ -23,8 +23,17 @@ struct TruthRun {
   bool open = true;
   uint64_t closed_in = 0;  // the call into the agent that closed it
   uint64_t seen_in = 0;    // the call that brought its newest observation
-  // While the agent's clock was more than 60 s ahead: may be refused, must not be believed.
-  bool ahead = false;
+  // The last instant of it that a ledger has refused as from the future, durably; -1: none.
+  int64_t refused = -1;
+  // A flipped bit has taken it, or a part of it, from the agent's disk.
+  bool damaged = false;
+  // It had to go from a full spool, before the agent knew it to be acked.
+  bool dropped = false;
+  // It had to go from a full spool, and a gap stood for it when it went.
+  bool given_up = false;
+  // The agent has removed it, as acked, and the ledger that had it was replaced.
+  bool trimmed = false;
+  bool destroyed = false;
   // The last instant that some copy still knew when copies were last destroyed; what must be in the
   // ledger, or in a gap, at the end. Nothing yet while the agent lives: then all of it must.
   std::optional<int64_t> floor;
@@ -37,7 +46,7 @@ struct TruthBackup {
   int64_t end = 0;
   bool success = false;
   uint64_t told_in = 0;  // the call that told it first
-  bool must = true;
+  bool must = true;      // be in the ledger at the end
 };
 
 struct TruthCheck {
@@ -57,8 +66,7 @@ class SideLog {
   void AddCheck(const std::string& name, int confirm, int64_t valid_for);
 
   // An attempt that started at `started` by the agent's clock ends in call `call`.
-  void Attempt(const std::string& check, State state, int64_t started, int64_t now, uint64_t call,
-               bool ahead);
+  void Attempt(const std::string& check, State state, int64_t started, int64_t now, uint64_t call);
   void Expire(int64_t wall, uint64_t call);
   // The clock was set.
   void Step(uint64_t call);
@@ -68,6 +76,7 @@ class SideLog {
   std::map<std::string, TruthCheck> checks;
   std::map<std::tuple<std::string, int, int64_t>, TruthBackup> backups;  // job, wire's kind, start
   uint64_t observations = 0;
+  std::vector<int64_t> heard_ahead;  // when, by its own clock, the collector heard of one ahead
 };
 
 }  // namespace oppetid::simulation

@@ -1,7 +1,9 @@
 #include "tests/simulation/sim_disk.h"
 
+#include <algorithm>
+#include <charconv>
+
 #include "agent/segment.h"
-#include "oppetid/v1/telemetry.pb.h"
 
 namespace oppetid::simulation {
 
@@ -22,7 +24,12 @@ absl::Status SimDisk::Replace(const std::string& name, std::string_view content)
   return Pass([&] { return FakeDisk::Replace(name, content); });
 }
 absl::Status SimDisk::Remove(const std::string& name) {
-  return Pass([&] { return FakeDisk::Remove(name); });
+  return Pass([&] {
+    const auto names = Names();
+    const bool there = std::find(names.begin(), names.end(), name) != names.end();
+    if (there && !fail_remove) on_remove_(name);
+    return FakeDisk::Remove(name);
+  });
 }
 absl::Status SimDisk::Append(const std::string& name, std::string_view bytes) {
   return Pass([&] { return FakeDisk::Append(name, bytes); });
@@ -31,9 +38,40 @@ absl::Status SimDisk::Sync(const std::string& name) {
   return Pass([&] { return FakeDisk::Sync(name); });
 }
 
-DiskFacts SimDisk::Facts() {
+std::vector<NumberedFact> SimDisk::FactsOf(const std::string& segment) {
+  std::vector<NumberedFact> facts;
+  uint64_t epoch = 0;
+  const size_t dash = segment.find('-');
+  if (!segment.ends_with(".segment") || dash == std::string::npos) return facts;
+  const char* digits = segment.data() + dash + 1;
+  std::from_chars(digits, segment.data() + segment.size(), epoch, 16);
+  for (const agent::Record& record : agent::ReadSegment(content(segment)).records) {
+    NumberedFact fact{epoch, record.sequence, {}};
+    const auto size = static_cast<int>(record.payload.size());
+    if (fact.fact.ParseFromArray(record.payload.data(), size)) facts.push_back(std::move(fact));
+  }
+  return facts;
+}
+
+std::map<uint64_t, uint64_t> SimDisk::Acked() {
+  std::map<uint64_t, uint64_t> acked;
+  const auto names = Names();
+  if (std::find(names.begin(), names.end(), "acked") == names.end()) return acked;
+  for (const agent::Record& record : agent::ReadSegment(content("acked")).records) {
+    v1::Welcome welcome;
+    const auto size = static_cast<int>(record.payload.size());
+    if (!welcome.ParseFromArray(record.payload.data(), size)) continue;
+    for (const v1::Watermark& mark : welcome.watermarks()) {
+      acked[mark.epoch()] = mark.last_sequence();
+    }
+  }
+  return acked;
+}
+
+DiskFacts SimDisk::Facts(const std::string& except) {
   DiskFacts facts;
   for (const std::string& name : Names()) {
+    if (name == except) continue;
     if (!name.ends_with(".segment") && name != "open-runs") continue;
     for (const agent::Record& record : agent::ReadSegment(content(name)).records) {
       v1::Fact fact;

@@ -3,10 +3,13 @@
 // Not thread-safe.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
 #include <tuple>
+#include <vector>
 
+#include "oppetid/v1/telemetry.pb.h"
 #include "tests/simulation/seams.h"
 #include "tests/support/fake_disk.h"
 
@@ -18,6 +21,12 @@ struct FactKey {
   int64_t since = 0;
   int state = 0;  // of the wire
   auto operator<=>(const FactKey&) const = default;
+};
+
+// A fact as it stands in a segment.
+struct NumberedFact {
+  uint64_t epoch = 0, sequence = 0;
+  v1::Fact fact;
 };
 
 struct DiskFacts {
@@ -41,8 +50,15 @@ class SimDisk : public FakeDisk {
 
   // When a call last failed.
   int64_t last_failure() const { return last_failure_; }
-  // Everything that could be read back from it by a program that knows its format.
-  DiskFacts Facts();
+  // Everything that could be read back from it by a program that knows its format; but for what
+  // stands in the file `except`.
+  DiskFacts Facts(const std::string& except = "");
+  // The same of one segment; none if it is not a segment.
+  std::vector<NumberedFact> FactsOf(const std::string& segment);
+  // How far each epoch is acked, as the agent has written it down.
+  std::map<uint64_t, uint64_t> Acked();
+  // Called before a file goes.
+  void set_on_remove(std::function<void(const std::string& name)> f) { on_remove_ = std::move(f); }
 
  protected:
   absl::Status Append(const std::string& name, std::string_view bytes) override;
@@ -60,6 +76,7 @@ class SimDisk : public FakeDisk {
 
   Fuse& fuse_;
   const Scheduler& scheduler_;
+  std::function<void(const std::string&)> on_remove_ = [](const std::string&) {};
   int64_t last_failure_ = -1'000'000'000;
 };
 

@@ -11,8 +11,6 @@ namespace {
 
 constexpr int64_t kSettleMs = 150'000;         // measuring goes on after the last fault
 constexpr int64_t kDrainWithinMs = 1'800'000;  // twice refused for a duplicate identity, and more
-// An agent writes its open runs each interval, give or take an attempt.
-constexpr int64_t kSaveSlackMs = 1'500;
 
 }  // namespace
 
@@ -111,7 +109,14 @@ std::shared_ptr<Stream> World::Open(size_t agent, uint64_t life) {
   return stream;
 }
 
+void World::TraceFrame(const Stream& stream, const char* way, const google::protobuf::Message& m) {
+  if (!trace_) return;
+  Trace(
+      absl::StrCat(agents[stream.agent]->name(), " stream ", stream.id, way, m.ShortDebugString()));
+}
+
 void World::Up(const std::shared_ptr<Stream>& stream, const v1::AgentFrame& frame) {
+  TraceFrame(*stream, " says ", frame);
   stream->up_free = std::max(stream->up_free, scheduler.now() + Delay());
   const int times = !healed_ && plan.network && !frame.has_hello() && dice.OneIn(60) ? 2 : 1;
   scheduler.In(stream->up_free - scheduler.now(), [this, stream, frame, times] {
@@ -120,6 +125,7 @@ void World::Up(const std::shared_ptr<Stream>& stream, const v1::AgentFrame& fram
 }
 
 void World::Down(const std::shared_ptr<Stream>& stream, const v1::CollectorFrame& frame) {
+  TraceFrame(*stream, " is told ", frame);
   stream->down_free = std::max(stream->down_free, scheduler.now() + Delay());
   const int times = !healed_ && plan.network && dice.OneIn(60) ? 2 : 1;
   scheduler.In(stream->down_free - scheduler.now(), [this, stream, frame, times] {
@@ -201,132 +207,6 @@ std::shared_ptr<LedgerImage> World::SendAllAgain(uint64_t seed) {
   scheduler.Run(scheduler.now() + 60'000);
   if (!Drain()) Fail("it does not come to rest on another ledger");
   return collector->image();
-}
-
-namespace {
-
-// The last instant of a run that a ledger knows; -1 if it does not know the run.
-int64_t KnownIn(const LedgerImage& ledger, const std::string& host, const std::string& check,
-                const TruthRun& run) {
-  int64_t last = -1;
-  const int state = static_cast<int>(run.state);
-  const auto pieces = ledger.checks.find({host, check});
-  if (pieces != ledger.checks.end()) {
-    const auto found = pieces->second.find({run.since, state});
-    if (found != pieces->second.end()) last = found->second.back().to - run.valid_for;
-  }
-  const auto agent = ledger.agents.find(host);
-  if (agent == ledger.agents.end()) return last;
-  for (const collector::StoredOpenRun& open : agent->second.runs) {
-    if (open.check == check && ToUnixMillis(open.since) == run.since && open.state == run.state) {
-      last = std::max(last, ToUnixMillis(open.last));
-    }
-  }
-  return last;
-}
-
-int64_t KnownOn(const DiskFacts& disk, const std::string& check, const TruthRun& run) {
-  const auto found = disk.runs.find({check, run.since, static_cast<int>(run.state) + 1});
-  return found == disk.runs.end() ? -1 : found->second;
-}
-
-bool InGap(const DiskFacts& disk, const LedgerImage& ledger, const std::string& host,
-           const std::string& check, int64_t instant) {
-  const auto [begin, end] = disk.gaps.equal_range(check);
-  for (auto gap = begin; gap != end; ++gap) {
-    if (gap->second.first <= instant && instant < gap->second.second) return true;
-  }
-  const auto pieces = ledger.checks.find({host, check});
-  if (pieces == ledger.checks.end()) return false;
-  for (const auto& [key, parts] : pieces->second) {
-    if (key.second == LedgerImage::kGap && key.first <= instant && instant < parts.back().to) {
-      return true;
-    }
-  }
-  return false;
-}
-
-}  // namespace
-
-void World::AuditKill(AgentActor& agent, bool in_call) {
-  const DiskFacts disk = agent.disk.Facts();
-  const LedgerImage& ledger = *collector->image();
-  const int64_t now = scheduler.now();
-  const int64_t interval = agent.interval().count();
-  const bool healthy = agent.disk.last_failure() < now - 3 * interval;
-  // Damage and images have their own audits; what they took was known to be on the disk.
-  for (auto& [name, check] : agent.log.checks) {
-    for (TruthRun& run : check.runs) {
-      if (run.floor) continue;
-      int64_t promised = -1;
-      const bool closed = !run.open && !(in_call && run.closed_in == agent.call());
-      for (const auto& [at, instant] : run.seen) {
-        if (closed || at < now - interval - kSaveSlackMs) promised = instant;
-      }
-      const int64_t known =
-          std::max(KnownOn(disk, name, run), KnownIn(ledger, agent.name(), name, run));
-      // A clock that was set back may bring the very same instants again.
-      const bool seen = std::any_of(check.runs.begin(), check.runs.end(), [&](const auto& same) {
-        return same.since == run.since && same.state == run.state && known <= same.last;
-      });
-      if (!seen && known >= 0) {
-        Fail(absl::StrCat(agent.name(), "/", name, ": a run from ", run.since, " that reaches ",
-                          known, " was seen only until ", run.last));
-      }
-      run.floor = std::min(known, run.last);
-      if (known >= promised) continue;
-      // What a clock ahead has brought may be refused, acked as such, and trimmed.
-      if (run.ahead && plan.short_retain) continue;
-      if (InGap(disk, ledger, agent.name(), name, promised)) {
-        run.floor = promised;
-      } else if (healthy && !plan.damage && !plan.agent_images && !plan.ledger_images) {
-        Fail(absl::StrCat(agent.name(), "/", name, ": a kill lost the run from ", run.since,
-                          ": known until ", known, ", seen until ", promised));
-      }
-    }
-  }
-  for (auto& [key, backup] : agent.log.backups) {
-    if (!backup.must || backup.told_in == 0) continue;
-    const auto& [job, kind, start] = key;
-    const bool known = disk.backups.contains(key) ||
-                       ledger.backups.contains({agent.name(), job, kind == 2, start});
-    if (known) {
-      backup.told_in = 0;  // settled: it stays known
-      continue;
-    }
-    backup.must = false;
-    const bool in_this_call = in_call && backup.told_in == agent.call();
-    if (healthy && !in_this_call && !plan.damage && !plan.agent_images && !plan.ledger_images) {
-      Fail(absl::StrCat(agent.name(), ": a kill lost the backup run from ", start));
-    }
-  }
-}
-
-void World::AuditRestore(AgentActor& agent, const LedgerImage* before) {
-  ++stats.restores;
-  const DiskFacts disk = agent.disk.Facts();
-  const LedgerImage& ledger = *collector->image();
-  for (auto& [name, check] : agent.log.checks) {
-    for (TruthRun& run : check.runs) {
-      if (run.open && agent.alive()) continue;  // memory has it
-      // What was acked may be gone before the agent hears of it.
-      const bool acked =
-          before != nullptr && KnownIn(*before, agent.name(), name, run) >= run.must();
-      const int64_t on_disk = plan.short_retain && acked ? -1 : KnownOn(disk, name, run);
-      const int64_t known = std::max(on_disk, KnownIn(ledger, agent.name(), name, run));
-      // A living agent still holds in memory what it could not write.
-      if (!run.floor && agent.alive() && before != nullptr &&
-          KnownIn(*before, agent.name(), name, run) < run.last) {
-        continue;
-      }
-      if (known < run.must()) run.floor = known;
-    }
-  }
-  for (auto& [key, backup] : agent.log.backups) {
-    const auto& [job, kind, start] = key;
-    backup.must = backup.must && ((disk.backups.contains(key) && !plan.short_retain) ||
-                                  ledger.backups.contains({agent.name(), job, kind == 2, start}));
-  }
 }
 
 }  // namespace oppetid::simulation

@@ -57,11 +57,16 @@ struct Stream {
   uint64_t collector_life = 0;
   collector::Hub::SessionId session = 0;  // 0 before it is open there
   bool agent_listens = true;
+  bool ended = false;                             // for the collector
+  bool welcomed = false;                          // the agent has its Welcome
   bool cut = false;                               // nothing arrives any more
   int64_t up_free = 0, down_free = 0;             // frames keep their order
   int64_t first_snapshot = -1, first_facts = -1;  // when the collector got them
   v1::Hello hello;
 };
+
+// How a life of an agent ended.
+enum class End { kKilled, kKilledInCall, kStopped };
 
 class World {
  public:
@@ -88,9 +93,18 @@ class World {
   void TellCollector(const std::shared_ptr<Stream>& stream, int64_t ms);
   void CutAll();
 
-  // After something was destroyed: what the remaining copies know becomes what must be kept.
-  void AuditKill(AgentActor& agent, bool in_call);
-  void AuditRestore(AgentActor& agent, const LedgerImage* before);
+  // After something was destroyed: what the remaining copies know becomes what must be kept; what
+  // should have survived is a failure (tests/simulation/audit.cc).
+  void AuditKill(AgentActor& agent, End end);
+  void AuditRestore(AgentActor& agent);
+  // Before an agent removes a file: of what stands in it alone, it may remove what is acked and old
+  // enough, or what it owes a gap for.
+  void AuditRemoval(AgentActor& agent, const std::string& file);
+  // Forgets debts that are paid: the fact is durable after all, or its gap is.
+  void SettleDebts(AgentActor& agent);
+  void AuditDamage(AgentActor& agent, const DiskFacts& before);
+  // The ledger now passes by a fact that came when it spoke of the future.
+  void AuditRefusal(const std::string& host, const v1::Fact& fact, int64_t came);
 
   Plan plan;
   Scheduler scheduler;
@@ -103,6 +117,8 @@ class World {
 
  private:
   int64_t Delay();
+  void TraceFrame(const Stream& stream, const char* way, const google::protobuf::Message& frame);
+  void RemoveRun(AgentActor& agent, const v1::ClosedRun& fact, bool acked, const DiskFacts& others);
   // Until nothing waits to be delivered; false if that does not come about.
   bool Drain();
 

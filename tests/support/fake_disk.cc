@@ -60,8 +60,10 @@ absl::StatusOr<std::unique_ptr<AppendFile>> FakeDisk::Create(const std::string& 
 
 absl::Status FakeDisk::Settle(const std::string& name) {
   const auto found = files_.find(name);
-  if (found == files_.end()) return Error("settle", name);
+  if (found == files_.end() || fail_sync) return Error("settle", name);
   found->second.reserved = 0;
+  found->second.durable = found->second.bytes.size();
+  found->second.entry_durable = true;
   return absl::OkStatus();
 }
 
