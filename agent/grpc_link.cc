@@ -38,7 +38,7 @@ class GrpcLink::Stream : public std::enable_shared_from_this<Stream> {
     stub_ = v1::Telemetry::NewStub(channel_);
     rpc_ = stub_->PrepareAsyncStream(&context_, &queue);
     rpc_->StartCall(Then(&Stream::Started));
-  }
+  }  // NOLINT(clang-analyzer-cplusplus.NewDeleteLeaks): gRPC holds the step
 
   void Write(const v1::AgentFrame& frame) {
     if (ended_) return;
@@ -57,7 +57,10 @@ class GrpcLink::Stream : public std::enable_shared_from_this<Stream> {
   };
 
  private:
-  void* Then(void (Stream::*then)(bool ok)) { return new Step{shared_from_this(), then}; }
+  // Owned by gRPC until the queue gives it back.
+  void* Then(void (Stream::*then)(bool ok)) {
+    return std::make_unique<Step>(Step{shared_from_this(), then}).release();
+  }
 
   void Started(bool ok) {
     if (!ok) {

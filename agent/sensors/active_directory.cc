@@ -113,7 +113,7 @@ void ReadControllers(YamlMap& config, AdOptions& options) {
 }
 
 std::string ReadPath(YamlMap& config, std::string_view key) {
-  const std::string path = config.String(key, "");
+  std::string path = config.String(key, "");
   if (!path.empty() && !path.starts_with('/')) {
     config.Fault(key, "`" + std::string(key) + "`: expected an absolute path");
   }

@@ -132,6 +132,7 @@ class ResticSensor : public Sensor {
   boost::asio::awaitable<void> AddEnds(std::vector<ResticSnapshot>& snapshots) {
     const bool local = config_.repository.starts_with('/');
     std::vector<std::string> files;
+    files.reserve(snapshots.size());
     for (const ResticSnapshot& snapshot : snapshots) {
       files.push_back(local ? config_.repository + "/snapshots/" + snapshot.id : "");
     }

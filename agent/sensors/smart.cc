@@ -103,7 +103,7 @@ class SmartSensor : public Sensor {
     }
     if (report.healthy == false) verdict.Add(State::kCritical, disk + " is failing");
     for (const std::string& complaint : report.complaints) {
-      verdict.Add(State::kWarning, disk + ": " + complaint);
+      verdict.Add(State::kWarning, std::string(disk).append(": ").append(complaint));
     }
     const auto take = [&](const std::optional<int64_t>& value, const Levels& levels,
                           const char* what, const char* family, double scale) {

@@ -202,7 +202,7 @@ std::string MessageWith(const json::value& root, std::string_view part) {
   const json::array* messages = Array(root, {"smartctl", "messages"});
   if (messages == nullptr) return "";
   for (const json::value& entry : *messages) {
-    const std::string message = OneLine(Text(entry, {"string"}), 120);
+    std::string message = OneLine(Text(entry, {"string"}), 120);
     if (message.find(part) != std::string::npos) return message;
   }
   return "";
@@ -210,7 +210,7 @@ std::string MessageWith(const json::value& root, std::string_view part) {
 
 // Why nothing was learned, shorter than smartctl says it.
 std::string ReasonOf(const json::value& root) {
-  const std::string message = MessageWith(root, "");
+  std::string message = MessageWith(root, "");
   if (message.empty()) return "the disk tells nothing of its health";
   constexpr std::string_view kFailed = "failed: ";
   const size_t reason = message.rfind(kFailed);

@@ -49,8 +49,8 @@ class SnmpSensor : public Sensor {
       : session_(std::move(config), world),
         wanted_(std::move(wanted)),
         world_(world),
-        ups_(std::move(ups), name),
-        room_(std::move(room), name) {}
+        ups_(ups, name),
+        room_(room, name) {}
 
   boost::asio::awaitable<Answer> Ask() override {
     Found found;

@@ -29,8 +29,8 @@ const std::array<Oid, 5>& Columns() {
 }
 
 bool Concerns(std::optional<int64_t> type) {
-  return type == kAmperes || type == kWatts || type == kCelsius || type == kHumidity ||
-         type == kTruth;
+  constexpr std::array<int64_t, 5> kTypes = {kAmperes, kWatts, kCelsius, kHumidity, kTruth};
+  return type && std::find(kTypes.begin(), kTypes.end(), *type) != kTypes.end();
 }
 
 std::optional<double> Scaled(const SensorRow& row) {

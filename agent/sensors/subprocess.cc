@@ -119,6 +119,7 @@ class SpawnSettings {
 
 std::vector<char*> Pointers(std::vector<std::string>& strings) {
   std::vector<char*> pointers;
+  pointers.reserve(strings.size() + 1);
   for (std::string& text : strings) pointers.push_back(text.data());
   pointers.push_back(nullptr);
   return pointers;
@@ -133,7 +134,8 @@ std::vector<std::string> EnvironmentOf(const Command& command) {
     variables.push_back(variable);
   }
   std::vector<std::string> lines;
-  for (const auto& [key, value] : variables) lines.push_back(key + "=" + value);
+  lines.reserve(variables.size());
+  for (auto& [key, value] : variables) lines.push_back(std::move(key.append("=").append(value)));
   return lines;
 }
 

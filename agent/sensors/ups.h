@@ -28,8 +28,7 @@ UpsLevels ReadUpsLevels(YamlMap& config);
 
 class UpsJudge {
  public:
-  UpsJudge(UpsLevels levels, std::string room)
-      : levels_(std::move(levels)), room_(std::move(room)) {}
+  UpsJudge(UpsLevels levels, std::string room) : levels_(levels), room_(std::move(room)) {}
 
   void Judge(const UpsReading& ups, Steady now, Verdict& verdict, Answer& answer);
 
