@@ -13,8 +13,8 @@ build_packages=(
   g++ cmake ninja-build ccache mold pkg-config protobuf-compiler protobuf-compiler-grpc
   libprotobuf-dev libgrpc++-dev libboost1.81-dev libboost-system1.81-dev libboost-json1.81-dev
   libboost-url1.81-dev prometheus-cpp-dev libgtest-dev libgmock-dev libsqlite3-dev libyaml-cpp-dev
-  libcli11-dev libkrb5-dev libldap-dev libsasl2-dev libsmbclient-dev libssl-dev libre2-dev libhowardhinnant-date-dev tzdata zlib1g-dev
-  ca-certificates hostname
+  libcli11-dev libkrb5-dev libldap-dev libsasl2-dev libsmbclient-dev libssl-dev libre2-dev
+  libhowardhinnant-date-dev tzdata zlib1g-dev ca-certificates hostname
 )
 run_packages=(openssl curl prometheus prometheus-alertmanager monitoring-plugins-basic)
 test_packages=(
