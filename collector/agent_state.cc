@@ -104,8 +104,8 @@ void AgentState::TakeClock(int64_t theirs_ms, Instant now, Batch* batch) {
   // Nobody knows what was while this lasts. The gap holds until the next frame should have come, so
   // that it grows in place.
   for (const Check& check : checks_) {
-    batch->gaps.push_back(
-        {host_, check.name, *clock_ahead_since_, now + UpFor(), "the agent's clock was ahead"});
+    WriteGap({host_, check.name, *clock_ahead_since_, now + UpFor(), "the agent's clock was ahead"},
+             batch);
   }
 }
 
