@@ -44,18 +44,18 @@ std::vector<v1::Watermark> AgentState::Watermarks(const v1::Hello& hello) {
   }
   // Epochs that the agent has dropped will never be sent again.
   watermarks_ = std::move(kept);
-  if (lost) BeginLoss(hello);
-  return marks;
-}
-
-void AgentState::BeginLoss(const v1::Hello& hello) {
-  std::erase_if(lost_, [](const auto& known) { return known.second.until.has_value(); });
-  for (const Check& check : checks_) {
-    if (check.run) lost_.try_emplace(check.name, Loss{*check.run, std::nullopt, {}});
-  }
+  if (lost) BeginLoss();
   lost_until_.clear();
   for (const v1::EpochRange& range : hello.epochs()) {
     lost_until_[range.epoch()] = range.next_sequence() - 1;
+  }
+  return marks;
+}
+
+void AgentState::BeginLoss() {
+  std::erase_if(lost_, [](const auto& known) { return known.second.until.has_value(); });
+  for (const Check& check : checks_) {
+    if (check.run) lost_.try_emplace(check.name, Loss{*check.run, std::nullopt, {}});
   }
   LogWarning("facts that were acked are neither in this ledger nor at their agent any more",
              {{"host", host_}});
@@ -114,6 +114,7 @@ void AgentState::EndLoss(Instant now, Batch* batch) {
     SurvivedLoss(check, State::kUnknown, now, batch);
   }
   lost_.clear();
+  dirty_ = row_due_ = true;
 }
 
 Reason AgentState::OnFacts(const v1::Facts& facts, Instant now, Batch* batch, uint32_t* refused) {

@@ -79,6 +79,9 @@ class AgentState {
     int64_t duration_us = 0;
     uint64_t unconfirmed_total = 0;
     Instant to() const { return last + valid_for; }
+    StoredOpenRun Stored(const std::string& check) const {
+      return {check, state, since, last, valid_for, text};
+    }
   };
   struct Check {
     std::string name;
@@ -99,7 +102,7 @@ class AgentState {
   // Facts that were acked are gone (a ledger restored from a backup). The runs of a check follow
   // each other and the oldest went first, so each check has lost at most the time between what the
   // ledger knows and the first run of it that is still there.
-  void BeginLoss(const v1::Hello& hello);
+  void BeginLoss();
   // Such a first run: a gap before it, unless it is the very run the ledger knows.
   void SurvivedLoss(const std::string& check, State state, Instant since, Batch* batch);
   // Once everything that is still there has come, what remains has no such run.
@@ -134,7 +137,8 @@ class AgentState {
   bool duplicate_ = false;
   bool snapshot_seen_ = false;  // on this stream
   std::optional<Instant> clock_ahead_since_;
-  // By check, from when facts were found to be lost until all that is left has come.
+  // By check, from when facts were found to be lost until all that is left has come. The row keeps
+  // what is not told yet: it has the new watermarks, which say nothing of a loss any more.
   std::map<std::string, Loss> lost_;
   std::map<uint64_t, uint64_t> lost_until_;  // by epoch, the last fact that is still to come
   bool dirty_ = false;

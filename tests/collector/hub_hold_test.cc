@@ -191,6 +191,20 @@ TEST_F(HubLossAfterRestore, AGapBesideARunThatIsStillThereIsAllThatIsTold) {
               ElementsAre("disk -800000--620000", "disk -450000--400000", "dns -599999--50000"));
 }
 
+TEST_F(HubLossAfterRestore, IsNotForgottenByACollectorThatEndsBeforeItIsTold) {
+  Return(8, 10, 9);
+  ASSERT_FALSE(writer_.stored.empty());
+  ASSERT_FALSE(writer_.stored.back().agents.empty());
+  EXPECT_THAT(Gaps(), IsEmpty());
+  Restart({writer_.stored.back().agents.back()});
+  const Stream stream = Return(8, 10, 9);
+  hub_->OnFrame(stream.id, FactsFrame(1, 8, {RunFact(-300, -200), RunFact(-200, -101)}));
+  writer_.Drain();
+  EXPECT_THAT(Gaps(), ElementsAre("disk -599999--300000", "dns -599999--50000"));
+  ASSERT_FALSE(writer_.stored.back().agents.empty());
+  EXPECT_THAT(writer_.stored.back().agents.back().losses, IsEmpty());
+}
+
 TEST_F(HubLossAfterRestore, WhatIsStillThereIsNotLost) {
   const Stream stream = Return(5, 6, 5);
   hub_->OnFrame(stream.id, FactsFrame(1, 5, {RunFact(-900, -500)}));
