@@ -9,6 +9,14 @@
 #include "common/text.h"
 
 namespace oppetid::collector {
+namespace {
+
+constexpr char kLostReason[] = "lost with a part of the ledger";
+// Gaps of one check that lie apart from each other and are remembered while a loss is open: an
+// agent tells one for each time its spool was full. Beyond them the time is unknown without a gap.
+constexpr size_t kMaxToldInLoss = 100;
+
+}  // namespace
 
 std::vector<v1::Watermark> AgentState::Watermarks(const v1::Hello& hello) {
   const auto known = [](const std::map<uint64_t, uint64_t>& marks, uint64_t epoch) {
@@ -36,17 +44,18 @@ std::vector<v1::Watermark> AgentState::Watermarks(const v1::Hello& hello) {
   }
   // Epochs that the agent has dropped will never be sent again.
   watermarks_ = std::move(kept);
-  if (lost) BeginLoss(hello);
-  return marks;
-}
-
-void AgentState::BeginLoss(const v1::Hello& hello) {
-  for (const Check& check : checks_) {
-    if (check.run) lost_.emplace(check.name, *check.run);
-  }
+  if (lost) BeginLoss();
   lost_until_.clear();
   for (const v1::EpochRange& range : hello.epochs()) {
     lost_until_[range.epoch()] = range.next_sequence() - 1;
+  }
+  return marks;
+}
+
+void AgentState::BeginLoss() {
+  std::erase_if(lost_, [](const auto& known) { return known.second.until.has_value(); });
+  for (const Check& check : checks_) {
+    if (check.run) lost_.try_emplace(check.name, Loss{*check.run, std::nullopt, {}});
   }
   LogWarning("facts that were acked are neither in this ledger nor at their agent any more",
              {{"host", host_}});
@@ -54,15 +63,39 @@ void AgentState::BeginLoss(const v1::Hello& hello) {
 
 void AgentState::SurvivedLoss(const std::string& check, State state, Instant since, Batch* batch) {
   const auto lost = lost_.find(check);
-  if (lost == lost_.end()) return;
-  const CurrentRun& known = lost->second;
-  const Instant from = known.last + Millis(1);
-  const bool same = known.state == state && known.since == since;
-  if (!same && from < since) {
-    batch->gaps.push_back({host_, check, from, since, "lost with a part of the ledger"});
-    ++gaps_;
+  if (lost == lost_.end() || lost->second.until) return;
+  Loss& loss = lost->second;
+  const Instant from = loss.known.last + Millis(1);
+  const bool same = loss.known.state == state && loss.known.since == since;
+  if (same || from >= since) {
+    lost_.erase(lost);
+    return;
   }
-  lost_.erase(lost);
+  batch->gaps.push_back({host_, check, from, since, kLostReason});
+  ++gaps_;
+  for (const auto& [begin, end] : loss.told) {
+    if (end < since) batch->gaps.push_back({host_, check, end, since, kLostReason});
+  }
+  loss.until = since;
+  loss.told.clear();
+}
+
+void AgentState::WriteGap(GapWrite gap, Batch* batch) {
+  const auto lost = lost_.find(gap.check);
+  if (lost != lost_.end() && gap.from > lost->second.known.last) {
+    Loss& loss = lost->second;
+    if (loss.until) {
+      if (gap.to < *loss.until) {
+        batch->gaps.push_back({host_, gap.check, gap.to, *loss.until, kLostReason});
+      }
+    } else if (!loss.told.empty() && loss.told.back().first <= gap.from &&
+               gap.from <= loss.told.back().second) {
+      loss.told.back() = {gap.from, gap.to};  // it cuts that one in turn
+    } else if (loss.told.size() < kMaxToldInLoss) {
+      loss.told.emplace_back(gap.from, gap.to);
+    }
+  }
+  batch->gaps.push_back(std::move(gap));
 }
 
 void AgentState::EndLoss(Instant now, Batch* batch) {
@@ -76,10 +109,12 @@ void AgentState::EndLoss(Instant now, Batch* batch) {
       SurvivedLoss(check.name, check.run->state, check.run->since, batch);
     }
   }
-  while (!lost_.empty()) {
-    const std::string check = lost_.begin()->first;
+  for (auto lost = lost_.begin(); lost != lost_.end();) {
+    const std::string check = lost++->first;
     SurvivedLoss(check, State::kUnknown, now, batch);
   }
+  lost_.clear();
+  dirty_ = row_due_ = true;
 }
 
 Reason AgentState::OnFacts(const v1::Facts& facts, Instant now, Batch* batch, uint32_t* refused) {
@@ -132,8 +167,9 @@ Reason AgentState::ApplyFact(const v1::Fact& fact, Instant now, Batch* batch) {
           gap.to_ms() > ToUnixMillis(now + limits::kClockAhead + limits::kMaxValidFor)) {
         return "from_the_future";
       }
-      batch->gaps.push_back({host_, gap.check(), FromUnixMillis(gap.from_ms()),
-                             FromUnixMillis(gap.to_ms()), OneLine(gap.reason())});
+      WriteGap({host_, gap.check(), FromUnixMillis(gap.from_ms()), FromUnixMillis(gap.to_ms()),
+                OneLine(gap.reason())},
+               batch);
       ++gaps_;
       return kAccepted;
     }
@@ -200,8 +236,9 @@ void AgentState::GapInstead(const v1::Fact& fact, Reason reason, Instant now, Ba
   }
   to = std::min(to, ToUnixMillis(now));
   if (check == nullptr || !IsCheckName(*check) || from <= 0 || to <= from) return;
-  batch->gaps.push_back(
-      {host_, *check, FromUnixMillis(from), FromUnixMillis(to), std::string("refused: ") + reason});
+  WriteGap(
+      {host_, *check, FromUnixMillis(from), FromUnixMillis(to), std::string("refused: ") + reason},
+      batch);
   ++gaps_;
 }
 

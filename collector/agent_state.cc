@@ -30,15 +30,21 @@ AgentState::AgentState(const AgentRow& row, Counters& counters)
   interval_ = row.interval;
   last_seen_ = row.last_seen;
   watermarks_ = durable_ = row.watermarks;
-  for (const StoredOpenRun& stored : row.runs) {
+  const auto current = [](const StoredOpenRun& stored) {
     CurrentRun run;
     run.state = stored.state;
     run.since = stored.since;
     run.last = stored.last;
     run.valid_for = stored.valid_for;
     run.text = stored.text;
+    return run;
+  };
+  for (const StoredOpenRun& stored : row.runs) {
     checks_by_name_[stored.check] = checks_.size();
-    checks_.push_back({stored.check, stored.valid_for, run, nullptr});
+    checks_.push_back({stored.check, stored.valid_for, current(stored), nullptr});
+  }
+  for (const StoredOpenRun& stored : row.losses) {
+    lost_.try_emplace(stored.check, Loss{current(stored), std::nullopt, {}});
   }
 }
 
@@ -104,8 +110,8 @@ void AgentState::TakeClock(int64_t theirs_ms, Instant now, Batch* batch) {
   // Nobody knows what was while this lasts. The gap holds until the next frame should have come, so
   // that it grows in place.
   for (const Check& check : checks_) {
-    batch->gaps.push_back(
-        {host_, check.name, *clock_ahead_since_, now + UpFor(), "the agent's clock was ahead"});
+    WriteGap({host_, check.name, *clock_ahead_since_, now + UpFor(), "the agent's clock was ahead"},
+             batch);
   }
 }
 
@@ -243,9 +249,10 @@ AgentRow AgentState::Row() const {
   row.interval = interval_;
   row.watermarks = watermarks_;
   for (const Check& check : checks_) {
-    if (!check.run) continue;
-    const CurrentRun& run = *check.run;
-    row.runs.push_back({check.name, run.state, run.since, run.last, run.valid_for, run.text});
+    if (check.run) row.runs.push_back(check.run->Stored(check.name));
+  }
+  for (const auto& [check, loss] : lost_) {
+    if (!loss.until) row.losses.push_back(loss.known.Stored(check));
   }
   return row;
 }

@@ -79,6 +79,9 @@ class AgentState {
     int64_t duration_us = 0;
     uint64_t unconfirmed_total = 0;
     Instant to() const { return last + valid_for; }
+    StoredOpenRun Stored(const std::string& check) const {
+      return {check, state, since, last, valid_for, text};
+    }
   };
   struct Check {
     std::string name;
@@ -87,11 +90,19 @@ class AgentState {
     std::shared_ptr<const SampleBlock> samples;
   };
 
+  // What facts that are gone may have told of a check: it follows `known`, and ends where the first
+  // run of it that is left begins, once that has come.
+  struct Loss {
+    CurrentRun known;
+    std::optional<Instant> until;
+    std::vector<std::pair<Instant, Instant>> told;  // gaps that came before that run, within it
+  };
+
   void TakeClock(int64_t theirs_ms, Instant now, Batch* batch);
   // Facts that were acked are gone (a ledger restored from a backup). The runs of a check follow
   // each other and the oldest went first, so each check has lost at most the time between what the
   // ledger knows and the first run of it that is still there.
-  void BeginLoss(const v1::Hello& hello);
+  void BeginLoss();
   // Such a first run: a gap before it, unless it is the very run the ledger knows.
   void SurvivedLoss(const std::string& check, State state, Instant since, Batch* batch);
   // Once everything that is still there has come, what remains has no such run.
@@ -101,6 +112,9 @@ class AgentState {
   void ApplyClosed(const v1::ClosedRun& closed, Instant now, Batch* batch);
   Reason ApplyFact(const v1::Fact& fact, Instant now, Batch* batch);
   void GapInstead(const v1::Fact& fact, Reason reason, Instant now, Batch* batch);
+  // Stores a gap. Where it begins within a loss it cuts the gap for that, which never comes back:
+  // what follows it is told by one more.
+  void WriteGap(GapWrite gap, Batch* batch);
   // Writes what memory knows of a run beyond the ledger.
   void WriteRun(const Check& check, bool grow_in_place, Batch* batch);
   CheckView ViewOf(const Check& check, Instant now) const;
@@ -123,9 +137,9 @@ class AgentState {
   bool duplicate_ = false;
   bool snapshot_seen_ = false;  // on this stream
   std::optional<Instant> clock_ahead_since_;
-  // By check, what the ledger knew when facts were found to be lost; until it is known what is
-  // left.
-  std::map<std::string, CurrentRun> lost_;
+  // By check, from when facts were found to be lost until all that is left has come. The row keeps
+  // what is not told yet: it has the new watermarks, which say nothing of a loss any more.
+  std::map<std::string, Loss> lost_;
   std::map<uint64_t, uint64_t> lost_until_;  // by epoch, the last fact that is still to come
   bool dirty_ = false;
   bool row_due_ = false;

@@ -66,6 +66,9 @@ struct AgentRow {
   std::string os;
   Millis interval{};
   std::vector<StoredOpenRun> runs;
+  // Where facts were found to be lost with a part of the ledger, and it is not told by a gap yet:
+  // the runs that the ledger knew then.
+  std::vector<StoredOpenRun> losses;
   std::map<uint64_t, uint64_t> watermarks;  // epoch -> last sequence that is durable
 };
 

@@ -6,6 +6,8 @@
 namespace oppetid::collector {
 namespace {
 
+constexpr char kLossMark = '!';
+
 // Takes the text up to the next `end` off the front.
 std::string_view Take(std::string_view& text, char end) {
   const size_t at = text.find(end);
@@ -22,12 +24,10 @@ std::optional<T> Number(std::string_view text, int base = 10) {
   return value;
 }
 
-}  // namespace
-
-std::string PackRuns(const std::vector<StoredOpenRun>& runs) {
+std::string Pack(const std::vector<StoredOpenRun>& runs, const std::string& mark) {
   std::string packed;
   for (const StoredOpenRun& run : runs) {
-    packed += run.check + '\t' + std::string(StateName(run.state)) + '\t' +
+    packed += mark + run.check + '\t' + std::string(StateName(run.state)) + '\t' +
               std::to_string(ToUnixMillis(run.since)) + '\t' +
               std::to_string(ToUnixMillis(run.last)) + '\t' +
               std::to_string(run.valid_for.count()) + '\t' + run.text + '\n';
@@ -35,10 +35,12 @@ std::string PackRuns(const std::vector<StoredOpenRun>& runs) {
   return packed;
 }
 
-std::vector<StoredOpenRun> UnpackRuns(std::string_view packed) {
+std::vector<StoredOpenRun> Unpack(std::string_view packed, bool losses) {
   std::vector<StoredOpenRun> runs;
   while (!packed.empty()) {
     std::string_view line = Take(packed, '\n');
+    if (line.starts_with(kLossMark) != losses) continue;
+    if (losses) line.remove_prefix(1);
     StoredOpenRun run;
     run.check = Take(line, '\t');
     const auto state = ParseState(Take(line, '\t'));
@@ -55,6 +57,16 @@ std::vector<StoredOpenRun> UnpackRuns(std::string_view packed) {
   }
   return runs;
 }
+
+}  // namespace
+
+std::string PackRuns(const std::vector<StoredOpenRun>& runs) { return Pack(runs, ""); }
+std::string PackLosses(const std::vector<StoredOpenRun>& losses) {
+  return Pack(losses, std::string(1, kLossMark));
+}
+
+std::vector<StoredOpenRun> UnpackRuns(std::string_view packed) { return Unpack(packed, false); }
+std::vector<StoredOpenRun> UnpackLosses(std::string_view packed) { return Unpack(packed, true); }
 
 std::string PackWatermarks(const std::map<uint64_t, uint64_t>& watermarks) {
   std::string packed;

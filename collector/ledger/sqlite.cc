@@ -235,7 +235,7 @@ class SqliteLedger : public Ledger {
     put_agent_.Bind(4, agent.version);
     put_agent_.Bind(5, agent.os);
     put_agent_.Bind(6, agent.interval.count());
-    put_agent_.Bind(7, PackRuns(agent.runs));
+    put_agent_.Bind(7, PackRuns(agent.runs) + PackLosses(agent.losses));
     put_agent_.Bind(8, PackWatermarks(agent.watermarks));
     return put_agent_.Run();
   }

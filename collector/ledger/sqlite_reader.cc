@@ -29,7 +29,9 @@ absl::StatusOr<std::vector<AgentRow>> ReadAgents(Database& db) {
     agent.version = select->Text(3);
     agent.os = select->Text(4);
     agent.interval = Millis(select->Int(5));
-    agent.runs = UnpackRuns(select->Text(6));
+    const std::string runs = select->Text(6);
+    agent.runs = UnpackRuns(runs);
+    agent.losses = UnpackLosses(runs);
     agent.watermarks = UnpackWatermarks(select->Text(7));
     rows.push_back(std::move(agent));
   }

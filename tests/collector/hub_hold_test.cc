@@ -157,6 +157,54 @@ TEST_F(HubLossAfterRestore, WhatNobodyHasAnyMoreBecomesAGapOnce) {
   }
 }
 
+// The span that began last decides, and what it has cut never comes back: not a gap either.
+TEST_F(HubLossAfterRestore, AGapWithinWhatIsGoneLeavesNoTimeBehindItUntold) {
+  const Stream stream = Return(8, 13, 12);
+  // Its spool was full meanwhile, twice, and what came after the gap of dns was acked and went too.
+  hub_->OnFrame(stream.id,
+                FactsFrame(1, 8,
+                           {GapFact(-580, -540), GapFact(-560, -500), GapFact(-450, -400),
+                            GapFact(-550, -520, "dns"), RunFact(-300, -200)}));
+  writer_.Drain();
+  EXPECT_THAT(Gaps(),
+              ElementsAre("disk -580000--540000", "disk -560000--500000", "disk -450000--400000",
+                          "dns -550000--520000", "disk -599999--300000", "disk -500000--300000",
+                          "disk -400000--300000", "dns -599999--50000", "dns -520000--50000"));
+}
+
+TEST_F(HubLossAfterRestore, SoDoesAGapThatComesAfterTheFirstRunThatIsLeft) {
+  const Stream stream = Return(8, 11, 10);
+  hub_->OnFrame(stream.id,
+                FactsFrame(1, 8, {RunFact(-300, -200), GapFact(-550, -400), GapFact(-320, -270)}));
+  writer_.Drain();
+  EXPECT_THAT(Gaps(),
+              ElementsAre("disk -599999--300000", "disk -400000--300000", "disk -550000--400000",
+                          "disk -320000--270000", "dns -599999--50000"));
+}
+
+TEST_F(HubLossAfterRestore, AGapBesideARunThatIsStillThereIsAllThatIsTold) {
+  const Stream stream = Return(8, 11, 10);
+  hub_->OnFrame(stream.id,
+                FactsFrame(1, 8, {GapFact(-800, -620), RunFact(-900, -500), GapFact(-450, -400)}));
+  writer_.Drain();
+  EXPECT_THAT(Gaps(),
+              ElementsAre("disk -800000--620000", "disk -450000--400000", "dns -599999--50000"));
+}
+
+TEST_F(HubLossAfterRestore, IsNotForgottenByACollectorThatEndsBeforeItIsTold) {
+  Return(8, 10, 9);
+  ASSERT_FALSE(writer_.stored.empty());
+  ASSERT_FALSE(writer_.stored.back().agents.empty());
+  EXPECT_THAT(Gaps(), IsEmpty());
+  Restart({writer_.stored.back().agents.back()});
+  const Stream stream = Return(8, 10, 9);
+  hub_->OnFrame(stream.id, FactsFrame(1, 8, {RunFact(-300, -200), RunFact(-200, -101)}));
+  writer_.Drain();
+  EXPECT_THAT(Gaps(), ElementsAre("disk -599999--300000", "dns -599999--50000"));
+  ASSERT_FALSE(writer_.stored.back().agents.empty());
+  EXPECT_THAT(writer_.stored.back().agents.back().losses, IsEmpty());
+}
+
 TEST_F(HubLossAfterRestore, WhatIsStillThereIsNotLost) {
   const Stream stream = Return(5, 6, 5);
   hub_->OnFrame(stream.id, FactsFrame(1, 5, {RunFact(-900, -500)}));

@@ -26,6 +26,19 @@ TEST(Packing, UnpacksRunsAsTheyWere) {
   }
 }
 
+TEST(Packing, KeepsLossesBesideTheRuns) {
+  const std::vector<StoredOpenRun> runs = {
+      {"disk", State::kOk, FromUnixMillis(1), FromUnixMillis(2), Millis(3), "!"}};
+  const std::vector<StoredOpenRun> losses = {
+      {"dns", State::kWarning, FromUnixMillis(4), FromUnixMillis(5), Millis(6), ""}};
+  const std::string packed = PackRuns(runs) + PackLosses(losses);
+  ASSERT_THAT(UnpackRuns(packed), SizeIs(1));
+  EXPECT_EQ(UnpackRuns(packed)[0].check, "disk");
+  ASSERT_THAT(UnpackLosses(packed), SizeIs(1));
+  EXPECT_EQ(UnpackLosses(packed)[0].check, "dns");
+  EXPECT_EQ(UnpackLosses(packed)[0].last, FromUnixMillis(5));
+}
+
 TEST(Packing, PassesByDamagedLines) {
   EXPECT_THAT(UnpackRuns(""), IsEmpty());
   EXPECT_THAT(UnpackRuns("\n\n"), IsEmpty());
@@ -34,6 +47,7 @@ TEST(Packing, PassesByDamagedLines) {
   EXPECT_THAT(UnpackRuns("disk\tok\t1\t2\n"), IsEmpty()) << "cut off";
   EXPECT_THAT(UnpackRuns("\tok\t1\t2\t3\tx\n"), IsEmpty()) << "no name";
   EXPECT_THAT(UnpackRuns("disk\tok\t99999999999999999999\t2\t3\tx\n"), IsEmpty()) << "too large";
+  EXPECT_THAT(UnpackLosses("!\n!disk\tok\t1\t2\n!\tok\t1\t2\t3\tx\n"), IsEmpty());
   EXPECT_THAT(UnpackRuns("bad\ndisk\tok\t1\t2\t3\tx"), SizeIs(1));
 }
 

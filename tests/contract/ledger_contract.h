@@ -194,6 +194,9 @@ TEST_P(LedgerContract, KeepsAnAgentsRowAsItWas) {
   EXPECT_EQ(row.runs[0].last, At(30));
   EXPECT_EQ(row.runs[0].valid_for, Millis(45'000));
   EXPECT_EQ(row.runs[0].text, wanted.runs[0].text);
+  ASSERT_EQ(row.losses.size(), 1U);
+  EXPECT_EQ(row.losses[0].check, "dns");
+  EXPECT_EQ(row.losses[0].last, At(2));
 }
 
 TEST_P(LedgerContract, NeverRecordsBackwards) {

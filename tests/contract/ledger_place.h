@@ -72,6 +72,7 @@ inline AgentRow ExampleAgent() {
   row.watermarks = {{1, 5}, {UINT64_MAX, UINT64_MAX - 1}};
   row.runs.push_back(
       {"disk", State::kWarning, At(0), At(30), Millis(45'000), "91 % full\tof 1 TB"});
+  row.losses.push_back({"dns", State::kOk, At(1), At(2), Millis(45'000), ""});
   return row;
 }
 

@@ -111,6 +111,11 @@ void CollectorActor::OnFrame(const std::shared_ptr<Stream>& stream, const v1::Ag
   if (frame.has_facts() && stream->first_facts < 0) stream->first_facts = now;
   ++world_.stats.frames;
   AgentActor& agent = *world_.agents[stream->agent];
+  // What a Hello says of a restored ledger must outlive it: a good moment for a crash.
+  if (frame.has_hello() && world_.plan.crashes && !replaced_.empty() && now < kHourMs &&
+      dice_.OneIn(10)) {
+    fuse.Arm(static_cast<int>(dice_.Between(1, 12)), dice_.OneIn(2));
+  }
   if (frame.has_facts() && !stream->ended) NoteEarly(agent.name(), frame.facts());
   Call([&](collector::Hub& hub) { hub.OnFrame(stream->session, frame); });
   // A stream that was ended, or that another has replaced, is heard no more.

@@ -180,9 +180,7 @@ class CheckJudge {
   // ledger knows anything of the check from before.
   void JudgeDestroyed(int64_t at) {
     const Plan& plan = world_.plan;
-    if (plan.agent_images || plan.small_spool || agent_.damaged || agent_.clock_touched() ||
-        pieces_ == nullptr)
-      return;
+    if (plan.agent_images || agent_.damaged || agent_.clock_touched() || pieces_ == nullptr) return;
     bool before = false;
     for (const TruthRun& run : runs_) {
       if (run.since > at) return;

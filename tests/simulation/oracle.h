@@ -9,8 +9,7 @@
 //    yet written. An orderly stop on a healthy disk costs nothing.
 //  - What a ledger refused as from the future, durably, with a gap for what of it was past.
 //  - What was acked, and removed after `retain` or by the bound, when the ledger that had it was
-//    replaced. The restored ledger says so by a gap, if it knew the check before; where the bound
-//    took it, that is not asked.
+//    replaced. The restored ledger says so by a gap, if it knew the check before.
 //  - What images of disks and ledgers have taken of what stood nowhere else.
 //  - Where a clock that was set back made the agent measure a time twice, a gap for the one does
 //    not hide the other, and what had to go from a full spool may hide behind either.
