@@ -48,7 +48,9 @@ void CheckBatch(const Batch& batch) {
     OPPETID_CHECK(gap.reason == OneLine(gap.reason), "and say why in one line");
   }
   for (const AgentRow& row : batch.agents) {
-    OPPETID_CHECK(UnpackRuns(PackRuns(row.runs)).size() == row.runs.size(), "runs can be packed");
+    const std::string packed = PackRuns(row.runs) + PackLosses(row.losses);
+    OPPETID_CHECK(UnpackRuns(packed).size() == row.runs.size(), "runs can be packed");
+    OPPETID_CHECK(UnpackLosses(packed).size() == row.losses.size(), "losses can be packed");
   }
 }
 
