@@ -11,6 +11,10 @@
 namespace oppetid::agent {
 namespace {
 
+// Gaps of a check for runs that had to go; more of its runs share the last. Of all checks together
+// so many, then two each: 50 kB, which fit where a segment of 256 kB went.
+constexpr size_t kMaxGapsOfCheck = 16;
+constexpr size_t kMaxGaps = 500;
 constexpr std::string_view kSuffix = ".segment";
 const char kReserveFile[] = "reserve";
 // A Hello names every epoch and may name limits::kEpochs. Far fewer keep it short, and still hold
@@ -319,7 +323,11 @@ void Spool::NoteLost(const v1::Fact& fact) {
   ranges.push_back(range);
   std::sort(ranges.begin(), ranges.end());
   if (ranges.size() <= 2) return;
-  ranges[1].second = std::max(ranges[1].second, ranges[2].second);
+  size_t all = 0;
+  for (const auto& [check, of_check] : lost_) all += of_check.size();
+  if (ranges.size() <= kMaxGapsOfCheck && all <= kMaxGaps) return;
+  const auto rest = std::prev(ranges.end(), 2);
+  rest->second = std::max(rest->second, ranges.back().second);
   ranges.pop_back();
 }
 

@@ -9,7 +9,7 @@
 // or sync, because then nobody knows what the disk kept.
 // Acked facts stay until they are older than `retain` or the size bound needs their place, so that
 // a collector restored from a backup can have them again. When unacked facts must go (the bound is
-// reached), each check's lost time becomes a Gap or two, which are facts themselves and durable
+// reached), each lost run becomes a Gap (many share one), which are facts themselves and durable
 // before what they stand for is gone, unless the disk has no room for both; so does the time that
 // damaged records may have spoken of (agent/holes.h), and nothing after a hole is sent before that
 // is durable.
@@ -157,9 +157,9 @@ class Spool {
   uint64_t next_sequence_ = 1;
   std::unique_ptr<AppendFile> file_;  // of segments_.back(), if it may grow
   bool reserve_ = false;              // room for one more segment is set aside
-  // By check, the time whose facts had to go, until the gaps for it are durable: of the run that
-  // began first, and of all that came after it. Of the first a ledger may know the beginning, and a
-  // gap that begins with a run says nothing against it; the second gap ends it.
+  // By check, the time whose facts had to go, until the gaps for it are durable: run by run, the
+  // last for all that came after it. A ledger may know the beginning of each by a Snapshot, and a
+  // gap that begins with a run says nothing against it; the next one ends it.
   std::map<std::string, std::vector<std::pair<Instant, Instant>>> lost_;
   // Files of segments that had to go; they stay until those gaps are durable.
   std::vector<std::string> doomed_;
