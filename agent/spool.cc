@@ -11,10 +11,6 @@
 namespace oppetid::agent {
 namespace {
 
-// Gaps of a check for runs that had to go; more of its runs share the last. Of all checks together
-// so many, then two each: 50 kB, which fit where a segment of 256 kB went.
-constexpr size_t kMaxGapsOfCheck = 16;
-constexpr size_t kMaxGaps = 500;
 constexpr std::string_view kSuffix = ".segment";
 const char kReserveFile[] = "reserve";
 // A Hello names every epoch and may name limits::kEpochs. Far fewer keep it short, and still hold
@@ -312,32 +308,14 @@ void Spool::NoteLost(const v1::Fact& fact) {
     backups_.erase(KeyOf(fact.backup()));  // whoever tells it again is heard
     return;
   }
-  const auto range = FactRange(fact);
-  auto& ranges = lost_[FactCheck(fact)];
-  const auto same = std::find_if(ranges.begin(), ranges.end(),
-                                 [&](const auto& known) { return known.first == range.first; });
-  if (same != ranges.end()) {
-    same->second = std::max(same->second, range.second);
-    return;
-  }
-  ranges.push_back(range);
-  std::sort(ranges.begin(), ranges.end());
-  if (ranges.size() <= 2) return;
-  size_t all = 0;
-  for (const auto& [check, of_check] : lost_) all += of_check.size();
-  if (ranges.size() <= kMaxGapsOfCheck && all <= kMaxGaps) return;
-  const auto rest = std::prev(ranges.end(), 2);
-  rest->second = std::max(rest->second, ranges.back().second);
-  ranges.pop_back();
+  const auto [from, to] = FactRange(fact);
+  lost_.Note(FactCheck(fact), from, to);
 }
 
 std::vector<v1::Fact> Spool::Gaps() const {
   std::vector<v1::Fact> gaps;
-  for (const auto& [check, ranges] : lost_) {
-    for (const auto& [from, to] : ranges) {
-      gaps.push_back(
-          GapFact({check, from, to}, "the agent's spool was full or could not be written"));
-    }
+  for (const LostTime& lost : lost_.All()) {
+    gaps.push_back(GapFact(lost, "the agent's spool was full or could not be written"));
   }
   for (const LostTime& hole : holes_) {
     gaps.push_back(GapFact(hole, "the agent's spool was damaged"));

@@ -31,6 +31,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "agent/holes.h"
+#include "agent/lost_runs.h"
 #include "common/file.h"
 #include "common/instant.h"
 #include "oppetid/v1/telemetry.pb.h"
@@ -157,10 +158,7 @@ class Spool {
   uint64_t next_sequence_ = 1;
   std::unique_ptr<AppendFile> file_;  // of segments_.back(), if it may grow
   bool reserve_ = false;              // room for one more segment is set aside
-  // By check, the time whose facts had to go, until the gaps for it are durable: run by run, the
-  // last for all that came after it. A ledger may know the beginning of each by a Snapshot, and a
-  // gap that begins with a run says nothing against it; the next one ends it.
-  std::map<std::string, std::vector<std::pair<Instant, Instant>>> lost_;
+  LostRuns lost_;                     // until the gaps for them are durable
   // Files of segments that had to go; they stay until those gaps are durable.
   std::vector<std::string> doomed_;
   std::vector<LostTime> holes_;  // the same for damage
