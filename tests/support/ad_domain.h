@@ -22,7 +22,7 @@ inline constexpr char kDc1[] = "dc1.ad.test";
 inline constexpr char kDc2[] = "dc2.ad.test";
 inline constexpr char kDomainContext[] = "DC=ad,DC=test";
 
-// The domain that all drills share; each leaves it whole.
+// The domain that the drills of a suite share; each leaves it whole. It ends with the suite.
 class Domain {
  public:
   Domain() {
@@ -34,6 +34,10 @@ class Domain {
       facts_[line.substr(0, equals)] = line.substr(equals + 1);
     }
   }
+
+  Domain(const Domain&) = delete;
+  Domain& operator=(const Domain&) = delete;
+  ~Domain() { Run("stop"); }
 
   std::string path() const { return directory_.path() + "/ad"; }
   const std::string& fact(const std::string& name) const { return facts_.at(name); }

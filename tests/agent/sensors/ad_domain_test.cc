@@ -158,18 +158,18 @@ TEST_F(AdDomainTest, AWrongPasswordIsTriedOnceAndNeverLocksTheAccount) {
 
 TEST_F(AdDomainTest, AWrongKeytabIsTriedOnce) {
   const std::string keytab = own_.path() + "/keytab";
-  EXPECT_EQ(Domain::Shell("printf 'addent -password -p bob@AD.TEST -k 1 -e "
+  EXPECT_EQ(Domain::Shell("printf 'addent -password -p carol@AD.TEST -k 1 -e "
                           "aes256-cts-hmac-sha1-96\\nnot it\\nwkt " +
                           keytab + "\\n' | ktutil >/dev/null 2>&1"),
             0);
   ::chmod(keytab.c_str(), 0600);
-  const auto sensor = Make(Keys("account: bob, keytab: " + keytab));
+  const auto sensor = Make(Keys("account: carol, keytab: " + keytab));
   for (int i = 0; i < 4; ++i) {
     const Answer answer = Ask(*sensor);
     EXPECT_EQ(answer.state, State::kUnknown);
     EXPECT_THAT(answer.text, HasSubstr("wrong password or no such account; not tried again"));
   }
-  EXPECT_EQ(WrongPasswords("bob"), 1);
+  EXPECT_EQ(WrongPasswords("carol"), 1);
 }
 
 TEST_F(AdDomainTest, LockedExpiredAndDisabledAccountsOfItsOwn) {
