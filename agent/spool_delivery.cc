@@ -1,6 +1,7 @@
 // The half of the spool that speaks with the collector: what is sent, acked and remembered as
 // acked, and what is said of records that cannot be read.
 #include <algorithm>
+#include <utility>
 
 #include "agent/segment.h"
 #include "agent/spool.h"
@@ -81,15 +82,24 @@ std::vector<v1::EpochRange> Spool::Epochs() const {
 void Spool::OnWelcome(const v1::Welcome& welcome) {
   ledger_id_ = welcome.ledger_id();
   // What another ledger acked says nothing about this one.
-  acked_.clear();
+  const auto before = std::exchange(acked_, {});
+  sent_.clear();
   for (const v1::Watermark& mark : welcome.watermarks()) {
+    const uint64_t epoch = mark.epoch();
     const bool gone = std::any_of(gone_.begin(), gone_.end(),
-                                  [&](const auto& known) { return known.first == mark.epoch(); });
-    if (!gone) acked_[mark.epoch()] = mark.last_sequence();
+                                  [&](const auto& known) { return known.first == epoch; });
+    if (gone) continue;
+    sent_[epoch] = acked_[epoch] = mark.last_sequence();
+    // Where the oldest facts had to go, a ledger begins with the first that is left. It need not
+    // have the others for that: they count as acked as far as they were.
+    const auto oldest = std::find_if(segments_.begin(), segments_.end(),
+                                     [&](const Segment& s) { return s.epoch == epoch; });
+    if (oldest == segments_.end() || mark.last_sequence() >= oldest->first) continue;
+    const auto known = before.find(epoch);
+    acked_[epoch] = known == before.end() ? 0 : std::min(known->second, mark.last_sequence());
   }
   acked_changed_ = true;
-  sent_ = acked_;
-  if (AckedOf(epoch_) < next_sequence_) return;
+  if (sent_[epoch_] < next_sequence_) return;
   ++acks_refused_;
   LogError("the collector claims to have facts that are not written yet; a new epoch begins");
   NewEpoch();

@@ -241,6 +241,23 @@ TEST_F(SpoolTest, ManyLostRunsOfACheckShareTheLastGap) {
   EXPECT_EQ(told.back(), "gap a 31-41");
 }
 
+TEST_F(SpoolTest, WhatHadToGoIsNotAckedByAWelcomeThatPassesItBy) {
+  options_.limit_bytes = 1'000'000;
+  Open();
+  spool_->OnWelcome(WelcomeOf("ledger"));
+  Append({Fact(1, "a"), Fact(2, "a")});
+  spool_->NextFrame(1'000);
+  spool_->OnAck(1, 1);
+  while (spool_->Epochs().front().first_sequence() < 3) Fill(50'000, "c");
+  const uint64_t first = spool_->Epochs().front().first_sequence();
+  spool_->OnWelcome(WelcomeOf("ledger", {{1, first - 1}}));
+  // A ledger that is then lost with its last commit must not be taken for one that had them.
+  EXPECT_EQ(spool_->Epochs().front().acked_sequence(), 1u);
+  EXPECT_THAT(Drain().front(), testing::StartsWith("1/" + std::to_string(first) + " "));
+  spool_->OnWelcome(WelcomeOf("ledger", {{1, first}}));
+  EXPECT_EQ(spool_->Epochs().front().acked_sequence(), first);
+}
+
 TEST_F(SpoolTest, WhatHasToGoStaysUntilItsGapIsDurable) {
   options_.limit_bytes = 1'000'000;
   Open();

@@ -261,7 +261,8 @@ void World::AuditDamage(AgentActor& agent, const DiskFacts& before) {
   agent.damaged = true;
   for (auto& [name, check] : agent.log.checks) {
     for (TruthRun& run : check.runs) {
-      if (KnownOn(after, name, run) < KnownOn(before, name, run)) run.damaged = true;
+      const int64_t known = KnownOn(after, name, run);
+      if (known < KnownOn(before, name, run)) run.damaged = known;
     }
   }
   // Nobody can make a gap of a backup run; while its sensor tells it, it is heard again.

@@ -203,7 +203,8 @@ class CheckJudge {
       const bool lost = Stored(run) < run.last || run.dropped;
       since = since || (lost && run.since <= at);
       until = until || (lost && at < run.to());
-      const int64_t stored = std::min(Stored(run), agent_.damaged ? OnDisk(run) : run.last);
+      const int64_t stored = std::min(
+          {Stored(run), agent_.damaged ? OnDisk(run) : run.last, run.damaged.value_or(run.last)});
       if (run.state != State::kUnknown && run.since <= at && at <= stored) {
         Fail(absl::StrCat("a gap hides the run since ", run.since, ", stored until ", stored), at);
       }
@@ -228,7 +229,7 @@ class CheckJudge {
   bool NoNeighbour(const TruthRun& run) const {
     const Plan& plan = world_.plan;
     const bool others_go = plan.short_retain || plan.small_spool || plan.agent_images;
-    return run.damaged && (&run == &runs_.front() || others_go);
+    return run.damaged.has_value() && (&run == &runs_.front() || others_go);
   }
 
   // Whether a gap says why the run is not believed then: it speaks of that very time, or it began

@@ -25,8 +25,9 @@ struct TruthRun {
   uint64_t seen_in = 0;    // the call that brought its newest observation
   // The last instant of it that a ledger has refused as from the future, durably; -1: none.
   int64_t refused = -1;
-  // A flipped bit has taken it, or a part of it, from the agent's disk.
-  bool damaged = false;
+  // A flipped bit has taken it, or a part of it, from the agent's disk: its last instant that the
+  // disk still knew then; -1: none. The disk may know it again, put back as it was before.
+  std::optional<int64_t> damaged;
   // It had to go from a full spool, before the agent knew it to be acked.
   bool dropped = false;
   // It had to go from a full spool, and a gap stood for it when it went.
