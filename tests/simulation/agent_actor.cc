@@ -45,6 +45,9 @@ AgentActor::AgentActor(World& world, size_t index)
   }
   targets_.resize(options_.checks.size());
   disk.set_on_remove([this](const std::string& file) { world_.AuditRemoval(*this, file); });
+  disk.set_on_record([this](const std::string& record, const DiskFacts& gone) {
+    world_.AuditRecord(*this, record, gone);
+  });
 }
 
 int64_t AgentActor::wall() const { return kBeginMs + world_.scheduler.now() + offset_; }

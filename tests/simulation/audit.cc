@@ -208,6 +208,23 @@ void World::AuditRemoval(AgentActor& agent, const std::string& file) {
   }
 }
 
+void World::AuditRecord(AgentActor& agent, const std::string& record, const DiskFacts& gone) {
+  const DiskFacts others = agent.disk.Facts(/*except=*/record);
+  for (const auto& [key, last] : gone.runs) {
+    for (const TruthRun& run : agent.log.checks.at(key.check).runs) {
+      if (KeyOf(key.check, run) != key || run.last < last) continue;
+      if (std::max(KnownOn(others, key.check, run),
+                   KnownIn(*collector->image(), agent.name(), key.check, run)) >= last) {
+        continue;
+      }
+      if (run.refused >= last || run.given_up || run.damaged) continue;
+      if (WasStored(*collector, agent.name(), key.check, run, last)) continue;
+      Fail(absl::StrCat(agent.name(), "/", key.check, ": the run from ", key.since, " until ", last,
+                        " goes with the record of open runs"));
+    }
+  }
+}
+
 void World::RemoveRun(AgentActor& agent, const v1::ClosedRun& fact, bool acked,
                       const DiskFacts& others) {
   const std::string& name = fact.check();

@@ -6,6 +6,29 @@
 #include "agent/segment.h"
 
 namespace oppetid::simulation {
+namespace {
+
+const char kRecord[] = "open-runs";
+
+void AddFacts(std::string_view content, DiskFacts* facts) {
+  for (const agent::Record& record : agent::ReadSegment(content).records) {
+    v1::Fact fact;
+    if (!fact.ParseFromArray(record.payload.data(), static_cast<int>(record.payload.size()))) {
+      continue;
+    }
+    if (fact.has_run()) {
+      int64_t& last = facts->runs[{fact.run().check(), fact.run().since_ms(), fact.run().state()}];
+      last = std::max(last, fact.run().last_ms());
+    } else if (fact.has_gap()) {
+      facts->gaps.emplace(fact.gap().check(), std::pair(fact.gap().from_ms(), fact.gap().to_ms()));
+    } else if (fact.has_backup()) {
+      const v1::BackupRun& run = fact.backup();
+      facts->backups[{run.job(), run.kind(), run.start_ms()}] = run.end_ms();
+    }
+  }
+}
+
+}  // namespace
 
 absl::StatusOr<std::vector<std::string>> SimDisk::List() {
   return Pass([&] { return FakeDisk::List(); });
@@ -21,7 +44,22 @@ absl::Status SimDisk::Settle(const std::string& name) {
   return Pass([&] { return FakeDisk::Settle(name); });
 }
 absl::Status SimDisk::Replace(const std::string& name, std::string_view content) {
-  return Pass([&] { return FakeDisk::Replace(name, content); });
+  return Pass([&] {
+    if (name == kRecord && on_record_) {
+      DiskFacts before, after;
+      const auto names = Names();
+      if (std::find(names.begin(), names.end(), name) != names.end()) {
+        AddFacts(this->content(name), &before);
+      }
+      AddFacts(content, &after);
+      std::erase_if(before.runs, [&](const auto& run) {
+        const auto kept = after.runs.find(run.first);
+        return kept != after.runs.end() && kept->second >= run.second;
+      });
+      if (!before.runs.empty()) on_record_(name, before);
+    }
+    return FakeDisk::Replace(name, content);
+  });
 }
 absl::Status SimDisk::Remove(const std::string& name) {
   return Pass([&] {
@@ -72,22 +110,8 @@ DiskFacts SimDisk::Facts(const std::string& except) {
   DiskFacts facts;
   for (const std::string& name : Names()) {
     if (name == except) continue;
-    if (!name.ends_with(".segment") && name != "open-runs") continue;
-    for (const agent::Record& record : agent::ReadSegment(content(name)).records) {
-      v1::Fact fact;
-      if (!fact.ParseFromArray(record.payload.data(), static_cast<int>(record.payload.size()))) {
-        continue;
-      }
-      if (fact.has_run()) {
-        int64_t& last = facts.runs[{fact.run().check(), fact.run().since_ms(), fact.run().state()}];
-        last = std::max(last, fact.run().last_ms());
-      } else if (fact.has_gap()) {
-        facts.gaps.emplace(fact.gap().check(), std::pair(fact.gap().from_ms(), fact.gap().to_ms()));
-      } else if (fact.has_backup()) {
-        const v1::BackupRun& run = fact.backup();
-        facts.backups[{run.job(), run.kind(), run.start_ms()}] = run.end_ms();
-      }
-    }
+    if (!name.ends_with(".segment") && name != kRecord) continue;
+    AddFacts(content(name), &facts);
   }
   return facts;
 }

@@ -59,6 +59,10 @@ class SimDisk : public FakeDisk {
   std::map<uint64_t, uint64_t> Acked();
   // Called before a file goes.
   void set_on_remove(std::function<void(const std::string& name)> f) { on_remove_ = std::move(f); }
+  // Called before the record of open runs gives way to the next, with what that does not have.
+  void set_on_record(std::function<void(const std::string& name, const DiskFacts& gone)> f) {
+    on_record_ = std::move(f);
+  }
 
  protected:
   absl::Status Append(const std::string& name, std::string_view bytes) override;
@@ -77,6 +81,7 @@ class SimDisk : public FakeDisk {
   Fuse& fuse_;
   const Scheduler& scheduler_;
   std::function<void(const std::string&)> on_remove_ = [](const std::string&) {};
+  std::function<void(const std::string&, const DiskFacts&)> on_record_;
   int64_t last_failure_ = -1'000'000'000;
 };
 

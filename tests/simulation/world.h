@@ -100,6 +100,9 @@ class World {
   // Before an agent removes a file: of what stands in it alone, it may remove what is acked and old
   // enough, or what it owes a gap for.
   void AuditRemoval(AgentActor& agent, const std::string& file);
+  // Before an agent overwrites its record of open runs: what stood in that alone must have been
+  // told, or be told by the next.
+  void AuditRecord(AgentActor& agent, const std::string& record, const DiskFacts& gone);
   // Forgets debts that are paid: the fact is durable after all, or its gap is.
   void SettleDebts(AgentActor& agent);
   void AuditDamage(AgentActor& agent, const DiskFacts& before);
