@@ -28,7 +28,8 @@ if(NOT OPPETID_CORES_ONLY)
   # Pretended agents on real streams.
   oppetid_library(load_agents SOURCES tests/bench/load_payload.cc tests/bench/load_stream.cc
     LIBS oppetid_common oppetid_grpc)
-  oppetid_test(hostile_test SOURCES tests/e2e/hostile_test.cc LIBS load_agents program_support)
+  oppetid_test(hostile_test SOURCES tests/e2e/hostile_fixture.cc tests/e2e/hostile_test.cc
+               LIBS load_agents program_support)
   add_dependencies(hostile_test oppetid-collector)
   oppetid_test(agent_report_test SOURCES tests/agent/report_command_test.cc
     LIBS program_support)
