@@ -187,7 +187,10 @@ void Spool::PassOver(const Segment& segment, Holes* holes) {
   uint64_t expected = segment.first;
   const auto miss_until = [&](uint64_t sequence) {
     if (sequence > std::max(expected, acked + 1)) holes->Hole();  // what is acked is not lost
-    for (; expected < sequence; ++expected) known_holes_.emplace(segment.epoch, expected);
+    // A ledger may come back that has less; then this hole is news.
+    for (expected = std::max(expected, acked + 1); expected < sequence; ++expected) {
+      known_holes_.emplace(segment.epoch, expected);
+    }
   };
   if (facts.ok()) {
     for (const auto& [sequence, fact] : *facts) {

@@ -154,6 +154,9 @@ TEST_F(SpoolTest, WhatIsAckedIsNotLostWhateverBecomesOfIt) {
   Open();
   EXPECT_FALSE(spool_->gaps_wait());
   EXPECT_EQ(spool_->stats().unacked_facts, 0u);
+  // Until a ledger comes back that has less.
+  spool_->OnWelcome(WelcomeOf("ledger", {{1, 1}}));
+  EXPECT_THAT(Drain(), ElementsAre("1/2 lost", "1/3 portal 9", "2/1 gap portal 2-9"));
 }
 
 TEST_F(SpoolTest, ASegmentOfWhichNothingCanBeReadIsNotDroppedInSilence) {

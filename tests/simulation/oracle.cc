@@ -79,6 +79,7 @@ class CheckJudge {
         check_(check),
         name_(agent.name() + "/" + check),
         runs_(truth.runs),
+        first_(truth.runs.empty() ? -1 : truth.runs.front().since),
         pieces_(pieces),
         believed_(Decide(spans)) {
     std::stable_sort(runs_.begin(), runs_.end(),
@@ -229,7 +230,7 @@ class CheckJudge {
   bool NoNeighbour(const TruthRun& run) const {
     const Plan& plan = world_.plan;
     const bool others_go = plan.short_retain || plan.small_spool || plan.agent_images;
-    return run.damaged.has_value() && (&run == &runs_.front() || others_go);
+    return run.damaged.has_value() && (run.since == first_ || others_go);
   }
 
   // Whether a gap says why the run is not believed then: it speaks of that very time, or it began
@@ -252,6 +253,8 @@ class CheckJudge {
   const DiskFacts& disk_;
   const std::string check_, name_;
   std::vector<TruthRun> runs_;
+  int64_t
+      first_;  // where the first that was measured begins; a clock set back may bring earlier ones
   const LedgerImage::Pieces* pieces_;
   std::vector<Believed> believed_;
   int failed_ = 0;
