@@ -21,7 +21,9 @@ bool Play(uint64_t seed, bool trace, Stats* stats) {
   if (world.failures().empty()) {
     const auto copy = world.SendAllAgain(seed + 1);
     JudgeCopy(world, *copy);
-    const auto first = Canonical(*copy);
+    // A ledger that has nothing may ask for what was damaged after it was acked. The gap for it is
+    // written then, and what is old enough goes; the next two get the same.
+    const auto first = Canonical(world.plan.damage ? *world.SendAllAgain(seed + 3) : *copy);
     const auto second = Canonical(*world.SendAllAgain(seed + 2));
     if (first != second) world.Fail("two orders of arrival make two different ledgers");
   }
