@@ -99,6 +99,11 @@ void Spool::OnWelcome(const v1::Welcome& welcome) {
     acked_[epoch] = known == before.end() ? 0 : std::min(known->second, mark.last_sequence());
   }
   acked_changed_ = true;
+  // A ledger that has less wants it again; what an old claim calls acked could be trimmed first.
+  if (std::any_of(before.begin(), before.end(),
+                  [&](const auto& claim) { return claim.second > AckedOf(claim.first); })) {
+    SaveAcked();
+  }
   if (sent_[epoch_] < next_sequence_) return;
   ++acks_refused_;
   LogError("the collector claims to have facts that are not written yet; a new epoch begins");

@@ -159,6 +159,19 @@ TEST_F(SpoolTest, WhatIsAckedIsNotLostWhateverBecomesOfIt) {
   EXPECT_THAT(Drain(), ElementsAre("1/2 lost", "1/3 portal 9", "2/1 gap portal 2-9"));
 }
 
+TEST_F(SpoolTest, ALedgerThatHasLessIsRememberedAtOnce) {
+  Open();
+  spool_->OnWelcome(WelcomeOf("ledger"));
+  Append({Fact(1), Fact(4)});
+  Drain();
+  spool_->OnAck(1, 2);
+  spool_->SaveAcked();
+  spool_->OnWelcome(WelcomeOf("ledger", {{1, 1}}));
+  disk_.Crash();
+  Open();
+  EXPECT_EQ(spool_->Epochs().front().acked_sequence(), 1u);
+}
+
 TEST_F(SpoolTest, ASegmentOfWhichNothingCanBeReadIsNotDroppedInSilence) {
   for (const bool garbage : {false, true}) {
     disk_ = FakeDisk();
