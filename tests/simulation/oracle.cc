@@ -144,7 +144,7 @@ class CheckJudge {
     for (size_t i = begun; i > 0; --i) {
       const TruthRun& run = runs_[i - 1];
       if (believed.state == State::kUnknown && (GapExplains(run, at) || NoNeighbour(run))) return;
-      const bool mixed = run.given_up && agent_.clock_touched();
+      const bool mixed = (run.given_up || run.damaged) && agent_.clock_touched();
       const bool must = run.refused < 0 && run.must() >= run.since && !mixed;
       const State full = at < run.to() ? run.state : State::kUnknown;
       const State least = must && at < run.must() + run.valid_for ? run.state : State::kUnknown;
@@ -206,7 +206,9 @@ class CheckJudge {
       until = until || (lost && at < run.to());
       const int64_t stored = std::min(
           {Stored(run), agent_.damaged ? OnDisk(run) : run.last, run.damaged.value_or(run.last)});
-      if (run.state != State::kUnknown && run.since <= at && at <= stored) {
+      // An old image of the disk may bring back what was given up, and told as such.
+      const bool revived = run.given_up && agent_.restored;
+      if (run.state != State::kUnknown && run.since <= at && at <= stored && !revived) {
         Fail(absl::StrCat("a gap hides the run since ", run.since, ", stored until ", stored), at);
       }
     }
