@@ -92,14 +92,16 @@ void UpsJudge::Judge(const UpsReading& ups, Steady now, Verdict& verdict, Answer
 
 void UpsJudge::JudgePower(const UpsReading& ups, Steady now, Verdict& verdict, Answer& answer) {
   const auto runtime = ups.runtime_seconds;
-  if (ups.low_battery) verdict.Add(State::kCritical, "the battery is low");
+  // A test that somebody started is no power cut, but the battery is being emptied all the same.
+  const State worst = ups.calibrating ? State::kWarning : State::kCritical;
+  if (ups.low_battery) verdict.Add(worst, "the battery is low");
   if (!ups.on_battery) {
     on_battery_since_.reset();
     verdict.Summarise("on mains");
     if (runtime && !ups.off) {
       const std::string text = "the battery would last " + Minutes(*runtime);
       if (*runtime < static_cast<double>(*levels_.runtime_low_critical_s)) {
-        verdict.Add(State::kCritical, text);
+        verdict.Add(worst, text);
       } else if (*runtime < static_cast<double>(*levels_.runtime_low_warning_s)) {
         verdict.Add(State::kWarning, text);
       }
@@ -115,11 +117,10 @@ void UpsJudge::JudgePower(const UpsReading& ups, Steady now, Verdict& verdict, A
       (ups.calibrating ? "calibrating on battery for " : "on battery for ") + Minutes(since);
   if (runtime) text += ", " + Minutes(*runtime) + " left";
   State state = levels_.on_battery.Of(std::llround(since * 1000));
-  if (runtime && *runtime < static_cast<double>(levels_.runtime_critical_s)) {
-    state = State::kCritical;
+  if (state == State::kCritical ||
+      (runtime && *runtime < static_cast<double>(levels_.runtime_critical_s))) {
+    state = worst;
   }
-  // A test that somebody started is no power cut, but the battery is being emptied all the same.
-  if (ups.calibrating && state == State::kCritical) state = State::kWarning;
   if (state == State::kOk) {
     verdict.Summarise(text);
   } else {
@@ -137,8 +138,11 @@ void UpsJudge::JudgeCharge(const UpsReading& ups, Steady now, Verdict& verdict) 
     return;
   }
   if (!charge_low_since_) charge_low_since_ = now;
-  if (now - *charge_low_since_ >= levels_.charge_low_for) {
-    verdict.Add(State::kWarning, text + " and not rising");
+  const Steady::duration since = now - *charge_low_since_;
+  if (since >= levels_.charge_low_for) {
+    verdict.Add(
+        State::kWarning,
+        text + " after " + Minutes(std::chrono::duration<double>(since).count()) + " on mains");
   }
 }
 

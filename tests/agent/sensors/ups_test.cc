@@ -59,6 +59,16 @@ TEST_F(UpsTest, ACalibrationIsNoPowerCut) {
   ups.calibrating = true;
   EXPECT_EQ(Judge(ups).state, State::kWarning);
   EXPECT_EQ(Judge(ups, hours(1)).state, State::kWarning);
+  ups.low_battery = true;  // which is where a calibration ends
+  const Answer low = Judge(ups);
+  EXPECT_EQ(low.state, State::kWarning);
+  EXPECT_THAT(low.text, HasSubstr("the battery is low"));
+  // Some stay on mains for the UPS's own count.
+  ups.on_battery = false;
+  ups.runtime_seconds = 200;
+  EXPECT_EQ(Judge(ups).state, State::kWarning);
+  ups.calibrating = false;
+  EXPECT_EQ(Judge(ups).state, State::kCritical);
 }
 
 TEST_F(UpsTest, EveryFlagHasItsState) {
@@ -100,7 +110,7 @@ TEST_F(UpsTest, AChargeThatDoesNotComeBackIsAWarning) {
   EXPECT_EQ(Judge(ups, hours(11)).state, State::kOk);
   const Answer answer = Judge(ups, hours(1));
   EXPECT_EQ(answer.state, State::kWarning);
-  EXPECT_THAT(answer.text, HasSubstr("charge 60 %"));
+  EXPECT_EQ(answer.text, "charge 60 % after 720 min on mains");
   ups.charge_percent = 95;
   EXPECT_EQ(Judge(ups).state, State::kOk);
 }
