@@ -13,7 +13,10 @@ namespace {
 constexpr Millis kRiseWindow = std::chrono::minutes(15);
 // What is kept of a temperature for its rise: at most one value in this time, so 31 of them.
 constexpr Millis kRiseStep = std::chrono::seconds(30);
+// A probe that says more or less than this is broken or cut off, and measures nothing.
+constexpr double kMinCelsius = -50;
 constexpr double kMaxCelsius = 200;  // beyond it everything has melted
+constexpr double kMaxShare = 1.1;    // in wet air probes go somewhat beyond all
 constexpr double kMaxAmperes = 1000;
 // Nothing in a server room is beyond this; a device that says so is mistaken.
 constexpr double kMaxValue = 1e9;
@@ -64,6 +67,12 @@ std::string Shown(ReadingKind kind, double value) {
   return buffer;
 }
 
+bool IsPossible(ReadingKind kind, double value) {
+  if (kind == ReadingKind::kTemperature) return value >= kMinCelsius && value <= kMaxCelsius;
+  if (kind == ReadingKind::kHumidity) return value >= 0 && value <= kMaxShare;
+  return std::abs(value) <= kMaxValue;
+}
+
 int64_t Thousandths(double value) { return std::llround(value * 1000); }
 
 void ReadLimit(YamlMap& map, std::string_view key, double min, double max,
@@ -94,10 +103,10 @@ void ReadTemperature(YamlMap& config, RoomLevels& levels) {
   levels.rise = 5'000;
   auto map = config.Map("temperature");
   if (!map) return;
-  ReadLimit(*map, "low_critical", -50, kMaxCelsius, levels.temperature.low_critical);
-  ReadLimit(*map, "low_warning", -50, kMaxCelsius, levels.temperature.low_warning);
-  ReadLimit(*map, "warning", -50, kMaxCelsius, levels.temperature.warning);
-  ReadLimit(*map, "critical", -50, kMaxCelsius, levels.temperature.critical);
+  ReadLimit(*map, "low_critical", kMinCelsius, kMaxCelsius, levels.temperature.low_critical);
+  ReadLimit(*map, "low_warning", kMinCelsius, kMaxCelsius, levels.temperature.low_warning);
+  ReadLimit(*map, "warning", kMinCelsius, kMaxCelsius, levels.temperature.warning);
+  ReadLimit(*map, "critical", kMinCelsius, kMaxCelsius, levels.temperature.critical);
   ReadLimit(*map, "rise", 0.1, kMaxCelsius, levels.rise);
   CheckOrder(*map, "temperature", levels.temperature);
   map->Finish();
@@ -192,7 +201,7 @@ void RoomJudge::Judge(std::vector<Reading> readings, Steady now, Verdict& verdic
     if (const auto known = tracks_.find(key); known != tracks_.end()) {
       track = std::move(known->second);
     }
-    if (!reading.value || !(std::abs(*reading.value) <= kMaxValue)) {
+    if (!reading.value || !IsPossible(reading.kind, *reading.value)) {
       verdict.Add(State::kUnknown, reading.name + " gives no value");
       continue;
     }
@@ -200,7 +209,13 @@ void RoomJudge::Judge(std::vector<Reading> readings, Steady now, Verdict& verdic
     answer.samples.push_back({std::string(TraitsOf(reading.kind).family),
                               RoomLabels(room_, reading.name), *reading.value});
   }
-  tracks_ = std::move(tracks);  // what a device no longer has is forgotten
+  // A probe that was pulled out is often left out by its device: nobody looks there any more.
+  for (auto& [key, track] : tracks_) {
+    if (tracks.size() >= kMaxReadings || tracks.contains(key)) continue;
+    verdict.Add(State::kUnknown, key.second + " is no longer there");
+    tracks.emplace(key, std::move(track));
+  }
+  tracks_ = std::move(tracks);
 }
 
 void RoomJudge::JudgeOne(const Reading& reading, Steady now, Track& track, Verdict& verdict) {

@@ -5,7 +5,7 @@
 // A level is kept until the value is clearly back inside (hysteresis), so that a temperature on the
 // edge does not ring all night; brief spikes are the runner's confirmation to judge.
 // Threading: the agent's thread. A RoomJudge lives as long as its sensor: it remembers the last
-// quarter of an hour.
+// quarter of an hour, and which probes there were.
 #pragma once
 
 #include <cstdint>

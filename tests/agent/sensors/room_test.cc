@@ -85,6 +85,11 @@ TEST_F(RoomTest, RememberingIsBounded) {
   EXPECT_THAT(answer.text, HasSubstr("more than 256 readings"));
   EXPECT_EQ(answer.samples.size(), kMaxReadings);
   EXPECT_THAT(answer.samples[1].labels, ElementsAre(testing::Pair("sensor", "outlet (2)")));
+  // A device whose names change all the time.
+  for (int i = 0; i < 1000; ++i) {
+    Judge(judge, {{ReadingKind::kPower, "outlet " + std::to_string(i), 1.0}});
+  }
+  EXPECT_THAT(Judge(judge, {{ReadingKind::kPower, "outlet", 1.0}}).text, HasSubstr("and 251 more"));
 }
 
 TEST_F(RoomTest, ADoorMayBeOpenForAWhile) {
@@ -111,6 +116,43 @@ TEST_F(RoomTest, WhatGivesNoValueIsUnknownAndAbsent) {
   EXPECT_EQ(answer.samples[0].family, "room_humidity_ratio");
   EXPECT_THAT(answer.samples[0].labels,
               ElementsAre(testing::Pair("room", "rom-1"), testing::Pair("sensor", "b")));
+}
+
+TEST_F(RoomTest, WhatNoRoomCanBeIsABrokenProbe) {
+  // What probes say that are cut off or cannot measure.
+  for (const double celsius : {-999.9, -512.0, -127.0, 3276.7, 32767.0}) {
+    RoomJudge judge(Levels("{}"), "");
+    const Answer answer = Temperature(judge, celsius);
+    EXPECT_EQ(answer.state, State::kUnknown) << celsius;
+    EXPECT_EQ(answer.text, "inlet gives no value");
+    EXPECT_TRUE(answer.samples.empty());
+    EXPECT_EQ(Temperature(judge, 22, minutes(1)).state, State::kOk) << "nothing has risen";
+  }
+  for (const double share : {-0.01, 2.55, -9.999}) {
+    EXPECT_EQ(At(ReadingKind::kHumidity, share), State::kUnknown) << share;
+  }
+  EXPECT_EQ(At(ReadingKind::kHumidity, 1.02), State::kCritical) << "wet air, and a probe in it";
+  EXPECT_EQ(At(ReadingKind::kTemperature, -30), State::kCritical);
+  EXPECT_EQ(At(ReadingKind::kTemperature, 150), State::kCritical) << "it burns";
+}
+
+TEST_F(RoomTest, WhatIsNoLongerThereIsUnknown) {
+  RoomJudge judge(Levels("{}"), "rom-1");
+  const Reading probe{ReadingKind::kTemperature, "inlet", 20.0};
+  const Reading leak{ReadingKind::kLeak, "floor", 0.0};
+  EXPECT_EQ(Judge(judge, {probe, leak}).state, State::kOk);
+  for (int i = 0; i < 3; ++i) {
+    const Answer without = Judge(judge, {probe}, minutes(20));
+    EXPECT_EQ(without.state, State::kUnknown) << "nobody looks for water";
+    EXPECT_EQ(without.text, "floor is no longer there");
+    EXPECT_EQ(without.samples.size(), 1u);
+  }
+  EXPECT_EQ(Judge(judge, {probe, leak}).state, State::kOk);
+  // It is remembered meanwhile.
+  EXPECT_EQ(Judge(judge, {leak}, minutes(1)).state, State::kUnknown);
+  const Answer warmer =
+      Judge(judge, {{ReadingKind::kTemperature, "inlet", 26.0}, leak}, minutes(1));
+  EXPECT_THAT(warmer.text, HasSubstr("inlet rose 6.0"));
 }
 
 TEST_F(RoomTest, ABreakerGivesTheLevelsOfACurrent) {
