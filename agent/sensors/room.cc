@@ -239,6 +239,8 @@ void RoomJudge::JudgeOne(const Reading& reading, Steady now, Track& track, Verdi
       if (value != 0) {
         const State state = reading.kind == ReadingKind::kLeak ? levels_.leak : levels_.smoke;
         verdict.Add(state, std::string(TraitsOf(reading.kind).word) + ": " + reading.name);
+      } else {
+        verdict.Summarise("no " + std::string(TraitsOf(reading.kind).word) + ": " + reading.name);
       }
       return;
     case ReadingKind::kDoor:
@@ -274,6 +276,7 @@ void RoomJudge::JudgeDoor(const Reading& reading, bool open, Steady now, Track& 
                           Verdict& verdict) {
   if (!open) {
     track.open_since.reset();
+    verdict.Summarise(reading.name + " shut");
     return;
   }
   if (!track.open_since) track.open_since = now;

@@ -28,15 +28,26 @@ struct OidLine {
   std::string name;
   ReadingKind kind = ReadingKind::kTemperature;
   double scale = 1;
-  int64_t alarm = 1;  // the value of a contact that tells of water, smoke, an open door
+  int64_t alarm = 1;              // the value of a contact that tells of water, smoke, an open door
+  std::optional<int64_t> normal;  // its only other one; every other if absent
 };
 
 struct Wanted {
   bool sensors = true;
   bool ups = true;
+  // Asked for by name, so that nothing found there is not fine.
+  bool sensors_named = false;
+  bool ups_named = false;
   std::vector<OidLine> oids;
   NameFilter names;
 };
+
+// 1 for what tells of water, smoke, an open door; absent for neither this nor that.
+std::optional<double> ContactOf(const OidLine& line, double value) {
+  if (value == static_cast<double>(line.alarm)) return 1;
+  if (line.normal && value != static_cast<double>(*line.normal)) return std::nullopt;
+  return 0;
+}
 
 bool IsContact(ReadingKind kind) {
   return kind == ReadingKind::kLeak || kind == ReadingKind::kSmoke || kind == ReadingKind::kDoor;
@@ -65,7 +76,9 @@ class SnmpSensor : public Sensor {
   struct Found {
     std::string error;
     std::vector<Reading> readings;
+    bool sensors = false;  // some of them are of ENTITY-SENSOR-MIB
     std::optional<UpsReading> ups;
+    bool is_ups = false;  // also one that does not say what it runs on
   };
 
   boost::asio::awaitable<void> AskSensors(Found& found) {
@@ -91,12 +104,14 @@ class SnmpSensor : public Sensor {
       const auto reading = ReadingOf(rows[i], name);
       if (reading && wanted_.names.Wants(reading->name)) found.readings.push_back(*reading);
     }
+    found.sensors = !found.readings.empty();
   }
 
   boost::asio::awaitable<void> AskUps(Found& found) {
     const SnmpAnswer answer = co_await session_.Walk(UpsRoot(), kMaxUpsValues);
     found.error = answer.error;
     found.ups = UpsOf(answer.values);
+    found.is_ups = !answer.values.empty();
   }
 
   boost::asio::awaitable<void> AskOids(Found& found) {
@@ -108,7 +123,7 @@ class SnmpSensor : public Sensor {
       const OidLine& line = wanted_.oids[i];
       Reading reading{line.kind, line.name, NumberOf(answer.values[i])};
       if (reading.value && IsContact(line.kind)) {
-        reading.value = *reading.value == static_cast<double>(line.alarm) ? 1 : 0;
+        reading.value = ContactOf(line, *reading.value);
       } else if (reading.value) {
         *reading.value *= line.scale;
       }
@@ -122,13 +137,23 @@ class SnmpSensor : public Sensor {
       answer.text = OneLine(found.error);
       return answer;
     }
-    if (!found.ups && found.readings.empty()) {
+    if (!found.is_ups && found.readings.empty()) {
       answer.text = "the device has none of the values asked for";
       return answer;
     }
     const Steady now = world_.clock.SteadyNow();
     Verdict verdict;
-    if (found.ups) ups_.Judge(*found.ups, now, verdict, answer);
+    if (found.ups) {
+      ups_.Judge(*found.ups, now, verdict, answer);
+    } else if (found.is_ups) {
+      verdict.Add(State::kUnknown, "the UPS does not say what it runs on");
+    } else if (had_ups_ || wanted_.ups_named) {
+      verdict.Add(State::kUnknown, "the device tells nothing of a UPS");
+    }
+    had_ups_ = had_ups_ || found.is_ups;
+    if (wanted_.sensors_named && !found.sensors) {
+      verdict.Add(State::kUnknown, "the device has no such sensor");
+    }
     room_.Judge(found.readings, now, verdict, answer);
     answer.state = verdict.state();
     answer.text = verdict.Text();
@@ -140,6 +165,7 @@ class SnmpSensor : public Sensor {
   World& world_;
   UpsJudge ups_;
   RoomJudge room_;
+  bool had_ups_ = false;
 };
 
 std::string ReadPath(YamlMap& config, std::string_view key) {
@@ -202,6 +228,8 @@ OidLine ReadOidLine(YamlMap& map) {
   line.scale = map.Double("scale", -1e6, 1e6).value_or(1);
   if (line.kind == ReadingKind::kHumidity) line.scale /= 100;
   line.alarm = map.Int("alarm", INT32_MIN, INT32_MAX, line.alarm);
+  line.normal = map.Int("normal", INT32_MIN, INT32_MAX);
+  if (line.normal == line.alarm) map.Fault("normal", "`normal` must be another than `alarm` (1)");
   map.Finish();
   return line;
 }
@@ -219,13 +247,14 @@ Wanted ReadWanted(YamlMap& config) {
   if (!tables.empty() || config.Has("tables")) wanted.sensors = wanted.ups = false;
   for (const std::string& table : tables) {
     if (table == "entity_sensor") {
-      wanted.sensors = true;
+      wanted.sensors = wanted.sensors_named = true;
     } else if (table == "ups") {
-      wanted.ups = true;
+      wanted.ups = wanted.ups_named = true;
     } else {
       config.Fault("tables", "`tables`: expected a list of entity_sensor, ups");
     }
   }
+  if (wanted.sensors && config.Has("only")) wanted.sensors_named = true;
   wanted.names = NameFilter::Read(config);
   if (!wanted.sensors && !wanted.ups && wanted.oids.empty()) {
     config.Fault("tables", "`tables`: nothing is asked for; give a table or `oids`");

@@ -22,6 +22,7 @@ constexpr size_t kMaxStrays = 64;  // datagrams that are not the answer, per try
 // Values asked for at a time: an answer of these stays in one packet.
 constexpr int64_t kBulk = 20;
 constexpr size_t kGetAtOnce = 20;
+constexpr int64_t kTooBig = 1;  // the error status, of RFC 3416
 // RFC 3414: an answer older than this is not believed.
 constexpr int64_t kTimeWindowS = 150;
 constexpr size_t kMaxSecretBytes = 255;
@@ -313,11 +314,16 @@ boost::asio::awaitable<SnmpSession::Heard> SnmpSession::Request(SnmpPdu pdu) {
 
 boost::asio::awaitable<SnmpAnswer> SnmpSession::Get(std::vector<Oid> oids) {
   SnmpAnswer answer;
-  for (size_t from = 0; from < oids.size(); from += kGetAtOnce) {
-    const size_t to = std::min(from + kGetAtOnce, oids.size());
+  size_t at_once = kGetAtOnce;
+  for (size_t from = 0; from < oids.size();) {
+    const size_t to = std::min(from + at_once, oids.size());
     SnmpPdu pdu;
     for (size_t i = from; i < to; ++i) pdu.values.push_back({oids[i], {}, 0, "", {}});
     Heard heard = co_await Request(std::move(pdu));
+    if (heard.pdu && heard.pdu->error_status == kTooBig && to - from > 1) {
+      at_once = (to - from) / 2;
+      continue;
+    }
     const bool ours = heard.pdu && heard.pdu->values.size() == to - from;
     if (heard.error.empty() && !ours) heard.error = "the device answers another question";
     if (!heard.error.empty()) {
@@ -329,6 +335,7 @@ boost::asio::awaitable<SnmpAnswer> SnmpSession::Get(std::vector<Oid> oids) {
       if (value.oid != oids[i]) value = {oids[i], SnmpType::kAbsent, 0, "", {}};
       answer.values.push_back(std::move(value));
     }
+    from = to;
   }
   co_return answer;
 }
@@ -336,12 +343,18 @@ boost::asio::awaitable<SnmpAnswer> SnmpSession::Get(std::vector<Oid> oids) {
 boost::asio::awaitable<SnmpAnswer> SnmpSession::Walk(Oid root, size_t max) {
   SnmpAnswer answer;
   Oid last = root;
+  int64_t at_once = kBulk;
   while (answer.values.size() < max) {
     SnmpPdu pdu;
     pdu.type = PduType::kGetBulk;
-    pdu.error_index = kBulk;
+    pdu.error_index = at_once;
     pdu.values.push_back({last, {}, 0, "", {}});
     Heard heard = co_await Request(std::move(pdu));
+    // Some say so (net-snmp by genErr) where they should have cut the answer.
+    if (heard.pdu && heard.pdu->error_status != 0 && at_once > 1) {
+      at_once /= 2;
+      continue;
+    }
     if (!heard.error.empty()) {
       answer.error = heard.error;
       co_return answer;

@@ -15,6 +15,7 @@ namespace {
 enum SensorType : int64_t { kAmperes = 5, kWatts = 6, kCelsius = 8, kHumidity = 9, kTruth = 12 };
 constexpr int64_t kOk = 1;  // entPhySensorOperStatus
 constexpr int64_t kTrue = 1;
+constexpr int64_t kFalse = 2;
 constexpr int64_t kUnits = 9;  // entPhySensorScale: each step is a factor of a thousand
 
 const Oid kUps = {1, 3, 6, 1, 2, 1, 33, 1};
@@ -141,6 +142,7 @@ std::optional<Reading> ReadingOf(const SensorRow& row, std::string_view name) {
       const auto kind = KindOfContact(reading.name);
       if (!kind) return std::nullopt;
       reading.kind = *kind;
+      if (row.value != kTrue && row.value != kFalse) reading.value.reset();
       if (reading.value) reading.value = row.value == kTrue ? 1 : 0;
       return reading;
     }

@@ -102,7 +102,7 @@ TEST_F(RoomTest, ADoorMayBeOpenForAWhile) {
   EXPECT_EQ(late.state, State::kWarning);
   EXPECT_EQ(late.text, "front open for 11 min");
   EXPECT_EQ(Judge(judge, open, minutes(50)).state, State::kCritical);
-  EXPECT_EQ(Judge(judge, shut, minutes(1)).state, State::kOk);
+  EXPECT_EQ(Judge(judge, shut, minutes(1)).text, "front shut");
   EXPECT_EQ(Judge(judge, open, minutes(1)).state, State::kOk) << "counted anew";
 }
 
@@ -140,7 +140,9 @@ TEST_F(RoomTest, WhatIsNoLongerThereIsUnknown) {
   RoomJudge judge(Levels("{}"), "rom-1");
   const Reading probe{ReadingKind::kTemperature, "inlet", 20.0};
   const Reading leak{ReadingKind::kLeak, "floor", 0.0};
-  EXPECT_EQ(Judge(judge, {probe, leak}).state, State::kOk);
+  EXPECT_EQ(Judge(judge, {probe, leak}).text,
+            "inlet 20.0 \xC2\xB0"
+            "C, no water: floor");
   for (int i = 0; i < 3; ++i) {
     const Answer without = Judge(judge, {probe}, minutes(20));
     EXPECT_EQ(without.state, State::kUnknown) << "nobody looks for water";

@@ -160,6 +160,7 @@ TEST(SnmpTables, SensorsAreScaled) {
   EXPECT_EQ(read(6, 10, 0, 3, 1)->value, 3000);
   EXPECT_EQ(read(12, 9, 0, 1, 1)->value, 1);
   EXPECT_EQ(read(12, 9, 0, 2, 1)->value, 0);
+  EXPECT_EQ(read(12, 9, 0, 0, 1)->value, std::nullopt) << "neither true nor false";
   EXPECT_EQ(read(8, 9, 1, 226, 2)->value, std::nullopt);
   EXPECT_EQ(read(8, 99, 1, 226, 1)->value, std::nullopt);
   EXPECT_FALSE(read(10, 9, 0, 1200, 1)) << "a fan's speed";

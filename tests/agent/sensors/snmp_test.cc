@@ -190,6 +190,46 @@ TEST_F(SnmpTest, AProbeThatGivesNoValueIsUnknown) {
   EXPECT_EQ(others.state, State::kOk);
 }
 
+TEST_F(SnmpTest, AskingForTooMuchAtOnceIsAskedInParts) {
+  // An answer with all of these names is larger than what version 3 says that we take.
+  const std::string filler(200, 'x');
+  for (int row = 201; row < 221; ++row) {
+    Sensor(std::to_string(row), 8, 1, "Inlet of rack " + std::to_string(row) + filler, "221");
+  }
+  WriteTable();
+  const Answer answer = Ask(V3("overvak", "sha1", ", only: ['^Inlet']"));
+  EXPECT_EQ(answer.state, State::kOk) << answer.text;
+  const std::string name = ("Inlet of rack 220" + filler).substr(0, 64);
+  EXPECT_EQ(Value(answer, "room_temperature_celsius", {{"sensor", name}}), 22.1);
+}
+
+TEST_F(SnmpTest, ATableThatIsAskedForAndNotThereIsUnknown) {
+  std::erase_if(rows_, [](const auto& row) { return row.first.starts_with(kUps); });
+  WriteTable();
+  auto both = Make(V2());
+  EXPECT_EQ(Ask(*both).state, State::kOk) << "nobody knows that there should be a UPS";
+  const Answer no_ups = Ask(V2(", tables: [entity_sensor, ups]"));
+  EXPECT_EQ(no_ups.state, State::kUnknown);
+  EXPECT_EQ(no_ups.text, "the device tells nothing of a UPS");
+  const Answer none = Ask(V2(", only: [temprature], oids: [{name: x, oid: " + kSensors.substr(1) +
+                             "4.101, kind: power}]"));
+  EXPECT_EQ(none.state, State::kUnknown);
+  EXPECT_EQ(none.text, "the device has no such sensor");
+
+  // It turns up, does not say what it runs on, and is gone again.
+  Say(kUps + "2.1.0", "integer 2");
+  Say(kUps + "4.1.0", "integer 3");
+  EXPECT_THAT(Ask(*both).text, HasSubstr("on mains"));
+  Say(kUps + "4.1.0", "integer 1");
+  const Answer other = Ask(*both);
+  EXPECT_EQ(other.state, State::kUnknown);
+  EXPECT_EQ(other.text, "the UPS does not say what it runs on");
+  EXPECT_EQ(Ask(V2()).text, other.text);
+  std::erase_if(rows_, [](const auto& row) { return row.first.starts_with(kUps); });
+  WriteTable();
+  EXPECT_EQ(Ask(*both).text, "the device tells nothing of a UPS");
+}
+
 TEST_F(SnmpTest, ReadsAVendorsOidsByATable) {
   Say(".1.3.6.1.4.1.3854.1.1.0", "integer 236");
   Say(".1.3.6.1.4.1.3854.1.2.0", "string 22.5");
@@ -202,6 +242,15 @@ TEST_F(SnmpTest, ReadsAVendorsOidsByATable) {
   EXPECT_EQ(OfRoom(answer, "room_temperature_celsius", "rack-b"), 23.6);
   EXPECT_EQ(OfRoom(answer, "room_temperature_celsius", "rack-c"), 22.5);
   EXPECT_EQ(OfRoom(answer, "room_smoke", "bakdor"), 1.0);
+  // A contact that is neither: a sensor that is broken, by the vendor's numbers.
+  const std::string leak =
+      ", tables: [], oids: [{name: gulv, oid: 1.3.6.1.4.1.3854.1.3.0, kind: "
+      "leak, normal: 2, alarm: 4}]";
+  EXPECT_EQ(Ask(V2(leak)).state, State::kCritical);
+  Say(".1.3.6.1.4.1.3854.1.3.0", "integer 2");
+  EXPECT_EQ(Ask(V2(leak)).state, State::kOk);
+  Say(".1.3.6.1.4.1.3854.1.3.0", "integer 7");
+  EXPECT_EQ(Ask(V2(leak)).text, "gulv gives no value");
   const Answer missing =
       Ask(V2(", tables: [], oids: [{name: gone, oid: 1.3.6.1.4.1.3854.9.0, kind: temperature}]"));
   EXPECT_EQ(missing.state, State::kUnknown);
@@ -287,6 +336,8 @@ TEST_F(SnmpConfigTest, FaultsSayWhatIsAllowed) {
   EXPECT_THAT(FaultsOf(start + ", only: ['(']}").front(), HasSubstr("regular expression"));
   EXPECT_THAT(FaultsOf(start + ", oids: [{name: a, oid: x, kind: y}]}").front(),
               HasSubstr("expected numbers"));
+  EXPECT_THAT(FaultsOf(start + ", oids: [{name: a, oid: 1.3.6, kind: leak, normal: 1}]}").front(),
+              HasSubstr("`normal`"));
   EXPECT_THAT(FaultsOf("{sensor: snmp, target: a, version: 2c, community_file: c}").front(),
               HasSubstr("absolute path"));
 }
