@@ -3,6 +3,7 @@
 //
 // A daemon that does not run or does not answer protects nobody: critical. That we may not open its
 // socket says nothing of it: unknown.
+#include <algorithm>
 #include <array>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/write.hpp>
@@ -23,6 +24,8 @@ namespace local = boost::asio::local;
 constexpr size_t kMaxReply = 1024;  // its replies have some 60 bytes
 constexpr size_t kMaxPath = 107;    // of a Unix socket
 constexpr int64_t kHourMs = 3'600'000;
+// clamd tells the time of its own zone, and clocks differ; anything later is a wrong clock.
+constexpr int64_t kMaxAheadMs = 24 * kHourMs;
 
 struct AntivirusConfig {
   std::string socket;  // or
@@ -119,12 +122,17 @@ class AntivirusSensor : public Sensor {
     }
     std::tm made = *version->made;
     const std::time_t seconds = std::mktime(&made);
+    const std::string signatures = version->program + ", signatures " + version->database + " are ";
     const int64_t age_ms = ToUnixMillis(world_.clock.Now()) - int64_t{seconds} * 1000;
     answer.samples.push_back(
         {"antivirus_signatures_timestamp_seconds", {}, static_cast<double>(seconds)});
+    if (age_ms < -kMaxAheadMs) {
+      answer.text = OneLine("a clock is wrong: " + signatures + "of the future");
+      return;
+    }
     answer.state = config_.age.Of(age_ms);
-    answer.text = OneLine(version->program + ", signatures " + version->database + " are " +
-                          std::to_string(age_ms / kHourMs) + " h old");
+    answer.text =
+        OneLine(signatures + std::to_string(std::max<int64_t>(age_ms, 0) / kHourMs) + " h old");
   }
 
   AntivirusConfig config_;

@@ -47,15 +47,23 @@ class SmartSensor : public Sensor {
     }
     Verdict verdict;
     size_t told = 0;
+    size_t asleep = 0;
     for (const SmartDevice& device : devices) {
       Subprocess& program = ProgramFor(device);
       const Finished finished = co_await program.Run();
       SmartReport report = ParseSmartReport(finished.output);
+      if (report.asleep) {
+        ++asleep;
+        JudgeAsleep(LabelOf(device), verdict);
+        continue;
+      }
       if (!report.error.empty()) report.error = Complaint(finished, report.error);
       Judge(LabelOf(device), report, verdict, answer);
-      if (report.error.empty()) ++told;
+      if (report.error.empty() && report.healthy) ++told;
+      awake_[LabelOf(device)] = std::move(report);
     }
     verdict.Summarise(std::to_string(told) + (told == 1 ? " disk" : " disks") + " healthy");
+    if (asleep != 0) verdict.Summarise(std::to_string(asleep) + " asleep");
     answer.state = verdict.state();
     answer.text = verdict.Text();
     co_return answer;
@@ -95,13 +103,27 @@ class SmartSensor : public Sensor {
     return said.empty() ? otherwise : said;
   }
 
+  // A disk that was failing still is when it stands still; how warm it is now, nobody knows.
+  void JudgeAsleep(const std::string& disk, Verdict& verdict) const {
+    const auto known = awake_.find(disk);
+    if (known == awake_.end()) return;
+    SmartReport report = known->second;
+    report.temperature_celsius.reset();
+    Answer not_measured_now;
+    Judge(disk, report, verdict, not_measured_now);
+  }
+
   void Judge(const std::string& disk, const SmartReport& report, Verdict& verdict,
              Answer& answer) const {
     if (!report.error.empty()) {
       verdict.Add(State::kUnknown, disk + ": " + report.error);
       return;
     }
-    if (report.healthy == false) verdict.Add(State::kCritical, disk + " is failing");
+    if (!report.healthy) {
+      verdict.Add(State::kUnknown, disk + ": the disk tells nothing of its health");
+    } else if (!*report.healthy) {
+      verdict.Add(State::kCritical, disk + " is failing");
+    }
     for (const std::string& complaint : report.complaints) {
       verdict.Add(State::kWarning, std::string(disk).append(": ").append(complaint));
     }
@@ -135,6 +157,7 @@ class SmartSensor : public Sensor {
   World& world_;
   Subprocess scan_;
   std::map<std::string, std::unique_ptr<Subprocess>> programs_;
+  std::map<std::string, SmartReport> awake_;  // what each said last that did not stand still
 };
 
 void ReadLevels(YamlMap& config, std::string_view key, int64_t max, Levels& levels) {

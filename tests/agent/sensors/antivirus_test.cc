@@ -215,6 +215,25 @@ TEST_F(AntivirusTest, HangingUpIsCritical) {
   EXPECT_EQ(AskWith("PONG\n", "").state, State::kCritical);
 }
 
+// "ClamAV …" with signatures made so many hours ago.
+std::string VersionMade(int hours_ago) {
+  const std::time_t when = std::time(nullptr) - hours_ago * 3600;
+  std::array<char, 64> text;
+  std::tm made{};
+  std::strftime(text.data(), text.size(), "ClamAV 1.4.6/27449/%a %b %e %H:%M:%S %Y\n",
+                ::localtime_r(&when, &made));
+  return text.data();
+}
+
+TEST_F(AntivirusTest, SignaturesOfTomorrowTellNothing) {
+  const Answer zone = AskWith("PONG\n", VersionMade(-3));
+  EXPECT_EQ(zone.state, State::kOk) << "clamd tells the time of its own zone";
+  EXPECT_EQ(zone.text, "ClamAV 1.4.6, signatures 27449 are 0 h old");
+  const Answer clock = AskWith("PONG\n", VersionMade(-24 * 400));
+  EXPECT_EQ(clock.state, State::kUnknown);
+  EXPECT_EQ(clock.text, "a clock is wrong: ClamAV 1.4.6, signatures 27449 are of the future");
+}
+
 TEST_F(AntivirusTest, FaultsSayWhatIsAllowed) {
   EXPECT_THAT(FaultsOf("{sensor: antivirus}"), testing::IsEmpty());
   EXPECT_THAT(FaultsOf("{sensor: antivirus, socket: x}").front(), HasSubstr("absolute path"));

@@ -208,13 +208,49 @@ TEST_F(SmartTest, HealthyDisksAreMeasured) {
   for (int i = 0; i < 2; ++i) {
     const Answer answer = Ask(*sensor);
     EXPECT_EQ(answer.state, State::kOk) << answer.text;
-    EXPECT_EQ(answer.text, "2 disks healthy");
+    EXPECT_EQ(answer.text, "1 disk healthy, 1 asleep");
     const Labels ata{{"device", "ata"}};
     EXPECT_EQ(Value(answer, "hardware_disk_healthy", ata), 1.0);
     EXPECT_EQ(Value(answer, "hardware_disk_temperature_celsius", ata), 36.0);
     EXPECT_EQ(Value(answer, "hardware_disk_power_on_seconds_total", ata), 37787 * 3600.0);
     EXPECT_EQ(Value(answer, "hardware_disk_healthy", {{"device", "standby"}}), std::nullopt);
   }
+}
+
+TEST_F(SmartTest, ADiskThatFallsAsleepIsAsItWas) {
+  const std::string disk = directory_.path() + "/state";
+  std::ofstream(directory_.path() + "/smartctl") << "#!/bin/sh\nexec cat " << disk << "\n";
+  const auto becomes = [&](const std::string& name) {
+    std::filesystem::copy_file(kData + name, disk,
+                               std::filesystem::copy_options::overwrite_existing);
+  };
+  auto sensor = Make(Config(", devices: [/dev/sda]"));
+  becomes("smart_standby.json");
+  const Answer unseen = Ask(*sensor);
+  EXPECT_EQ(unseen.state, State::kOk);
+  EXPECT_EQ(unseen.text, "0 disks healthy, 1 asleep");
+  becomes("smart_ata_failing.json");
+  const Answer failing = Ask(*sensor);
+  EXPECT_EQ(failing.state, State::kCritical);
+  becomes("smart_standby.json");
+  const Answer asleep = Ask(*sensor);
+  EXPECT_EQ(asleep.state, State::kCritical) << "sleep mends nothing";
+  EXPECT_EQ(asleep.text, failing.text);
+  EXPECT_TRUE(asleep.samples.empty()) << "nothing was measured";
+  becomes("smart_ata.json");
+  EXPECT_EQ(Ask(*sensor).state, State::kOk);
+  becomes("smart_standby.json");
+  EXPECT_EQ(Ask(*sensor).text, "0 disks healthy, 1 asleep");
+}
+
+TEST_F(SmartTest, ADiskWithoutAVerdictOfItsOwnIsUnknown) {
+  std::ofstream(directory_.path() + "/smartctl")
+      << "#!/bin/sh\necho '{\"smartctl\": {\"exit_status\": 4}, \"temperature\": {\"current\": "
+         "31}}'\n";
+  const Answer answer = Ask(Config(", devices: [/dev/sda]"));
+  EXPECT_EQ(answer.state, State::kUnknown);
+  EXPECT_EQ(answer.text, "sda: the disk tells nothing of its health");
+  EXPECT_EQ(Value(answer, "hardware_disk_temperature_celsius", {{"device", "sda"}}), 31.0);
 }
 
 TEST_F(SmartTest, AFailingDiskIsCritical) {
