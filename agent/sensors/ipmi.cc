@@ -38,7 +38,7 @@ class IpmiSensor : public Sensor {
     const Finished finished = co_await subprocess_.Run();
     const auto readings = ParseIpmiLines(finished.output);
     // ipmitool grumbles about this and that and fails for one sensor of many: what it read counts.
-    if (!finished.fault.empty() || readings.empty()) {
+    if (!finished.fault.empty() || finished.signal != 0 || readings.empty()) {
       answer.text = Complaint(finished);
       co_return answer;
     }

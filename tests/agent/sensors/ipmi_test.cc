@@ -239,6 +239,14 @@ TEST(IpmiLines, OddLinesAreLeftOut) {
             State::kCritical);
 }
 
+TEST_F(IpmiConfigTest, HalfAnAnswerIsNoAnswer) {
+  const Answer answer = Ask(
+      "{sensor: ipmi, command: [/bin/sh, -c, 'echo Inlet,22,degrees C,ok; kill -9 $$', ipmitool]}");
+  EXPECT_EQ(answer.state, State::kUnknown);
+  EXPECT_EQ(answer.text, "ipmitool died of signal 9");
+  EXPECT_TRUE(answer.samples.empty());
+}
+
 TEST_F(IpmiConfigTest, ABrokenPowerSupplyIsTold) {
   const Answer answer = Ask("{sensor: ipmi, command: [/bin/sh, -c, 'cat " OPPETID_SOURCE_DIR
                             "/tests/testdata/room/ipmi_hpe.csv', ipmitool]}");
