@@ -59,7 +59,12 @@ void HardwareJudge::Judge(const std::vector<HardwareReading>& readings, Steady n
   std::map<std::string, int> seen;
   size_t told = 0;
   for (const HardwareReading& reading : readings) {
-    if (!names_.Wants(reading.name) || told >= kMaxReadings) continue;
+    if (!names_.Wants(reading.name)) continue;
+    if (told == kMaxReadings) {
+      verdict.Add(State::kUnknown,
+                  "more than " + std::to_string(kMaxReadings) + " sensors; choose with `only`");
+      break;
+    }
     ++told;
     Tell(reading, verdict);
     const bool air = MatchesAny(reading.name, room_sensors_);

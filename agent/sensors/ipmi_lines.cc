@@ -11,7 +11,8 @@
 namespace oppetid::agent {
 namespace {
 
-constexpr size_t kMaxFields = 64;  // a sensor of states lists each of its up to 15
+constexpr size_t kMaxFields = 64;     // a sensor of states lists each of its up to 15
+constexpr size_t kMaxSensors = 4096;  // more lines than are kept of what a program says
 
 std::vector<std::string_view> Fields(std::string_view line) {
   std::vector<std::string_view> fields;
@@ -136,7 +137,7 @@ std::optional<HardwareReading> ParseLine(std::string_view line) {
 
 std::vector<HardwareReading> ParseIpmiLines(std::string_view text) {
   std::vector<HardwareReading> readings;
-  while (!text.empty() && readings.size() < kMaxReadings) {
+  while (!text.empty() && readings.size() < kMaxSensors) {
     const size_t end = text.find('\n');
     std::string_view line = text.substr(0, end);
     if (line.ends_with('\r')) line.remove_suffix(1);

@@ -115,7 +115,7 @@ std::vector<SensorRow> SensorRows(std::span<const SnmpValue> values) {
   }
   std::vector<SensorRow> found;
   for (const auto& [number, row] : rows) {
-    if (Concerns(row.type) && found.size() < kMaxReadings) found.push_back(row);
+    if (Concerns(row.type)) found.push_back(row);
   }
   return found;
 }

@@ -22,7 +22,7 @@ struct SensorRow {
   uint32_t row = 0;
   std::optional<int64_t> type, scale, precision, value, status;
 };
-// The rows of a kind that concerns a server room, from the columns' values; at most kMaxReadings.
+// The rows of a kind that concerns a server room, from the columns' values.
 std::vector<SensorRow> SensorRows(std::span<const SnmpValue> values);
 // nullopt for a contact whose name does not tell what it is.
 std::optional<Reading> ReadingOf(const SensorRow& row, std::string_view name);

@@ -229,6 +229,19 @@ TEST(IpmiLines, OfAMachinesOwnBmcAreRead) {
   EXPECT_EQ(hot[0].state, State::kCritical);
 }
 
+TEST_F(IpmiConfigTest, MoreSensorsThanAreWatchedAreUnknown) {
+  const std::string chassis =
+      "{sensor: ipmi, command: [/bin/sh, -c, 'i=0; while [ $i -lt 300 ]; do "
+      "i=$((i+1)); echo Fan $i,7000,RPM,ok; done; echo Inlet,22,degrees "
+      "C,ok', ipmitool]";
+  const Answer all = Ask(chassis + "}");
+  EXPECT_EQ(all.state, State::kUnknown);
+  EXPECT_EQ(all.text, "more than 256 sensors; choose with `only`");
+  const Answer chosen = Ask(chassis + ", only: [Inlet]}");
+  EXPECT_EQ(chosen.state, State::kOk);
+  EXPECT_EQ(Value(chosen, "room_temperature_celsius", {{"sensor", "Inlet"}}), 22.0);
+}
+
 TEST(IpmiLines, OddLinesAreLeftOut) {
   EXPECT_NEAR(*ParseIpmiLines("Inlet,77,degrees F,ok").front().value, 25, 0.001);
   EXPECT_EQ(ParseIpmiLines("P12V, AUX,12.100,Volts,ok").front().name, "P12V, AUX");

@@ -166,6 +166,15 @@ TEST(SnmpTables, SensorsAreScaled) {
   EXPECT_FALSE(read(10, 9, 0, 1200, 1)) << "a fan's speed";
 }
 
+// `only` chooses by name, and what is too many is judged, when all are known.
+TEST(SnmpTables, NoSensorOfALargeSwitchIsLeftOut) {
+  std::vector<SnmpValue> values;
+  for (uint32_t row = 1; row <= 600; ++row) {
+    values.push_back(Number({1, 3, 6, 1, 2, 1, 99, 1, 1, 1, 1, row}, 8));
+  }
+  EXPECT_EQ(SensorRows(values).size(), 600u);
+}
+
 TEST(SnmpTables, AUpsIsRead) {
   const auto at = [](std::initializer_list<uint32_t> within, double value) {
     Oid oid = UpsRoot();
