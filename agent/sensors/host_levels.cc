@@ -13,6 +13,7 @@ namespace {
 
 // A line of text holds three or four findings; more are only counted.
 constexpr size_t kMaxTold = 4;
+constexpr size_t kToldBytes = 240;  // they share the line, so that each has its end
 constexpr int64_t kMaxCount = 1'000'000;
 constexpr double kMaxLoad = 100'000;
 constexpr Millis kMinOffset{1};
@@ -139,10 +140,11 @@ std::string Verdict::Text() const {
   std::stable_sort(found.begin(), found.end(), [](const auto& a, const auto& b) {
     return Severity(a.first) > Severity(b.first);
   });
+  const size_t told = std::min(found.size(), kMaxTold);
   std::string text;
-  for (size_t i = 0; i < found.size() && i < kMaxTold; ++i) {
+  for (size_t i = 0; i < told; ++i) {
     if (i > 0) text += ", ";
-    text += OneLine(found[i].second, 60);
+    text += OneLine(found[i].second, kToldBytes / told);
   }
   if (found.size() > kMaxTold) text += " and " + std::to_string(found.size() - kMaxTold) + " more";
   return OneLine(text);

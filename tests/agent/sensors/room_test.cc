@@ -136,6 +136,17 @@ TEST_F(RoomTest, WhatNoRoomCanBeIsABrokenProbe) {
   EXPECT_EQ(At(ReadingKind::kTemperature, 150), State::kCritical) << "it burns";
 }
 
+TEST_F(RoomTest, ALongNameDoesNotHideWhatIsWrong) {
+  const std::string name(kMaxReadingName, 'x');
+  RoomJudge judge(Levels("{}"), "");
+  const Answer hot = Judge(judge, {{ReadingKind::kTemperature, name, 33.0}});
+  EXPECT_EQ(hot.text, name +
+                          " 33.0 \xC2\xB0"
+                          "C");
+  const Answer gone = Judge(judge, {});
+  EXPECT_EQ(gone.text, name + " is no longer there");
+}
+
 TEST_F(RoomTest, WhatIsNoLongerThereIsUnknown) {
   RoomJudge judge(Levels("{}"), "rom-1");
   const Reading probe{ReadingKind::kTemperature, "inlet", 20.0};
