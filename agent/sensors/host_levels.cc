@@ -46,9 +46,7 @@ std::optional<int64_t> ReadOffset(YamlMap& levels, std::string_view key) {
 
 Levels ReadLevelsOf(YamlMap& levels, std::string_view name, ReadLevel read) {
   Levels result{read(levels, "warning"), read(levels, "critical")};
-  if (result.given() && result.warning && result.critical && *result.warning >= *result.critical) {
-    levels.Fault("critical", "`" + std::string(name) + "`: `critical` must be above `warning`");
-  }
+  CheckOrder(levels, name, result);
   return result;
 }
 
@@ -86,6 +84,12 @@ State Levels::Of(int64_t value) const {
   if (critical && value >= *critical) return State::kCritical;
   if (warning && value >= *warning) return State::kWarning;
   return State::kOk;
+}
+
+void CheckOrder(YamlMap& map, std::string_view name, const Levels& levels) {
+  if (levels.warning && levels.critical && *levels.warning >= *levels.critical) {
+    map.Fault("critical", "`" + std::string(name) + "`: `critical` must be above `warning`");
+  }
 }
 
 HostLevels ReadHostLevels(YamlMap& config) {

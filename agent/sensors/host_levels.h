@@ -25,6 +25,9 @@ struct Levels {
   State Of(int64_t value) const;
 };
 
+// A fault of `map`, which has read the levels of `name`, unless `critical` is above `warning`.
+void CheckOrder(YamlMap& map, std::string_view name, const Levels& levels);
+
 // Shares are in millionths of a percent (as Percent), loads in thousandths, times in milliseconds.
 struct HostLevels {
   Levels filesystems;  // share of bytes, and of inodes, not available to unprivileged users

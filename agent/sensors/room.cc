@@ -13,10 +13,7 @@ namespace {
 constexpr Millis kRiseWindow = std::chrono::minutes(15);
 // What is kept of a temperature for its rise: at most one value in this time, so 31 of them.
 constexpr Millis kRiseStep = std::chrono::seconds(30);
-// A probe that says more or less than this is broken or cut off, and measures nothing.
-constexpr double kMinCelsius = -50;
-constexpr double kMaxCelsius = 200;  // beyond it everything has melted
-constexpr double kMaxShare = 1.1;    // in wet air probes go somewhat beyond all
+constexpr double kMaxShare = 1.1;  // in wet air probes go somewhat beyond all
 constexpr double kMaxAmperes = 1000;
 // Nothing in a server room is beyond this; a device that says so is mistaken.
 constexpr double kMaxValue = 1e9;
@@ -159,6 +156,7 @@ RoomLevels ReadRoomLevels(YamlMap& config) {
     };
     read("warning", levels.door.warning);
     read("critical", levels.door.critical);
+    CheckOrder(*door, "door", levels.door);
     door->Finish();
   }
   if (const auto breaker = config.Double("breaker", 0.1, kMaxAmperes)) {

@@ -22,6 +22,10 @@
 
 namespace oppetid::agent {
 
+// A thermometer that says more or less than this is broken or cut off, and measures nothing.
+inline constexpr double kMinCelsius = -50;
+inline constexpr double kMaxCelsius = 200;  // beyond it everything has melted
+
 // Limits on both sides, in thousandths of the unit. A value beyond a limit is in it.
 struct Band {
   std::optional<int64_t> low_critical, low_warning, warning, critical;

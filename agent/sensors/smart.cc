@@ -165,9 +165,7 @@ void ReadLevels(YamlMap& config, std::string_view key, int64_t max, Levels& leve
   if (!map) return;
   if (const auto level = map->Int("warning", 1, max)) levels.warning = level;
   if (const auto level = map->Int("critical", 1, max)) levels.critical = level;
-  if (levels.warning && levels.critical && *levels.warning >= *levels.critical) {
-    map->Fault("critical", "`" + std::string(key) + "`: `critical` must be above `warning`");
-  }
+  CheckOrder(*map, key, levels);
   map->Finish();
 }
 

@@ -13,6 +13,11 @@ using std::chrono::seconds;
 
 constexpr Millis kLongest = hours(24 * 31);
 constexpr int64_t kPercent = 1'000'000;  // millionths
+// What a UPS cannot have, in percent and seconds: fuller than full by more than it is mistaken;
+// ten times what it was built for, which blows its fuse; longer than a generation.
+constexpr double kMaxCharge = 110;
+constexpr double kMaxLoad = 1000;
+constexpr double kMaxRuntime = 1e9;
 
 std::string Minutes(double duration_s) {
   if (duration_s < 120) return std::to_string(std::llround(duration_s)) + " s";
@@ -29,6 +34,17 @@ void ReadSeconds(YamlMap& map, std::string_view key, std::optional<int64_t>& lev
   if (const auto value = map.Duration(key, Millis(0), kLongest)) level_s = value->count() / 1000;
 }
 
+// What devices say that cannot measure it: -1, also as 65535 or 4294967295; -999 degrees.
+void DropImpossible(UpsReading& ups) {
+  const auto drop = [](std::optional<double>& value, double min, double max) {
+    if (value && !(*value >= min && *value <= max)) value.reset();
+  };
+  drop(ups.charge_percent, 0, kMaxCharge);
+  drop(ups.load_percent, 0, kMaxLoad);
+  drop(ups.temperature_celsius, kMinCelsius, kMaxCelsius);
+  drop(ups.runtime_seconds, 0, kMaxRuntime);
+}
+
 }  // namespace
 
 UpsLevels ReadUpsLevels(YamlMap& config) {
@@ -43,6 +59,7 @@ UpsLevels ReadUpsLevels(YamlMap& config) {
   if (auto map = config.Map("on_battery")) {
     ReadDuration(*map, "warning", levels.on_battery.warning);
     ReadDuration(*map, "critical", levels.on_battery.critical);
+    CheckOrder(*map, "on_battery", levels.on_battery);
     if (const auto left = map->Duration("runtime", Millis(0), kLongest)) {
       levels.runtime_critical_s = left->count() / 1000;
     }
@@ -59,6 +76,7 @@ UpsLevels ReadUpsLevels(YamlMap& config) {
   if (auto map = config.Map("load")) {
     if (const auto share = map->PercentOf("warning")) levels.load.warning = share->millionths;
     if (const auto share = map->PercentOf("critical")) levels.load.critical = share->millionths;
+    CheckOrder(*map, "load", levels.load);
     map->Finish();
   }
   if (auto map = config.Map("charge")) {
@@ -69,7 +87,8 @@ UpsLevels ReadUpsLevels(YamlMap& config) {
   return levels;
 }
 
-void UpsJudge::Judge(const UpsReading& ups, Steady now, Verdict& verdict, Answer& answer) {
+void UpsJudge::Judge(UpsReading ups, Steady now, Verdict& verdict, Answer& answer) {
+  DropImpossible(ups);
   JudgePower(ups, now, verdict, answer);
   JudgeCharge(ups, now, verdict);
   if (ups.off) verdict.Add(State::kCritical, "the output is off");

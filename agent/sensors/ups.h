@@ -30,7 +30,7 @@ class UpsJudge {
  public:
   UpsJudge(UpsLevels levels, std::string room) : levels_(levels), room_(std::move(room)) {}
 
-  void Judge(const UpsReading& ups, Steady now, Verdict& verdict, Answer& answer);
+  void Judge(UpsReading ups, Steady now, Verdict& verdict, Answer& answer);
 
  private:
   void JudgePower(const UpsReading& ups, Steady now, Verdict& verdict, Answer& answer);

@@ -183,6 +183,8 @@ TEST_F(RoomTest, FaultsSayWhatIsAllowed) {
   EXPECT_THAT(faults_, ElementsAre(HasSubstr("low_critical < low_warning < warning < critical")));
   Levels("{humidity: {warning: 90 %}, smoke: silent, door: {warn: 1m}, breaker: 0}");
   EXPECT_EQ(faults_.size(), 4u);
+  Levels("{door: {critical: 10m}}");
+  EXPECT_THAT(faults_, ElementsAre(HasSubstr("`critical` must be above `warning`")));
 }
 
 TEST_F(RoomTest, ContactsAreKnownByTheirNames) {

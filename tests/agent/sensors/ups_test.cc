@@ -122,7 +122,28 @@ TEST_F(UpsTest, WhatIsNotSaidIsAbsent) {
   EXPECT_THAT(families, ElementsAre("ups_on_battery", "ups_low_battery", "ups_replace_battery"));
 }
 
+TEST_F(UpsTest, WhatNoUpsCanBeIsAbsent) {
+  for (const double load : {4294967295.0, 65535.0, 1e308, -1.0}) {
+    UpsReading ups;
+    ups.load_percent = load;
+    ups.charge_percent = load;
+    ups.temperature_celsius = load < 0 ? -999 : load;
+    const Answer answer = Judge(ups);
+    EXPECT_EQ(answer.state, State::kOk) << answer.text;
+    EXPECT_EQ(answer.text, "on mains");
+    EXPECT_EQ(answer.samples.size(), 3u);
+  }
+  UpsReading ups;
+  ups.load_percent = 130;
+  EXPECT_EQ(Judge(ups).state, State::kCritical);
+}
+
 TEST_F(UpsTest, LevelsAreRead) {
+  for (const char* odd : {"{on_battery: {warning: 10m}}", "{on_battery: {critical: 15s}}",
+                          "{load: {warning: 100 %}}"}) {
+    Levels(odd);
+    EXPECT_THAT(faults_, ElementsAre(HasSubstr("`critical` must be above `warning`"))) << odd;
+  }
   Levels("{runtime: {warning: 5m}}");
   EXPECT_THAT(faults_, ElementsAre(HasSubstr("must be above `critical`")));
   EXPECT_EQ(Levels("{on_battery: {runtime: 2m}}").runtime_critical_s, 120);
