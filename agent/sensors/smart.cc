@@ -5,6 +5,7 @@
 // deploy/systemd), or a disk tells nothing, as those of virtual machines.
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "agent/sensors/host_levels.h"
 #include "agent/sensors/registry.h"
@@ -48,19 +49,26 @@ class SmartSensor : public Sensor {
     Verdict verdict;
     size_t told = 0;
     size_t asleep = 0;
+    std::set<std::string> asked;
     for (const SmartDevice& device : devices) {
+      const std::string disk = LabelOf(device);
+      asked.insert(disk);
       Subprocess& program = ProgramFor(device);
       const Finished finished = co_await program.Run();
       SmartReport report = ParseSmartReport(finished.output);
       if (report.asleep) {
         ++asleep;
-        JudgeAsleep(LabelOf(device), verdict);
+        JudgeAsleep(disk, verdict);
         continue;
       }
       if (!report.error.empty()) report.error = Complaint(finished, report.error);
-      Judge(LabelOf(device), report, verdict, answer);
+      Judge(disk, report, verdict, answer);
       if (report.error.empty() && report.healthy) ++told;
-      awake_[LabelOf(device)] = std::move(report);
+      if (report.healthy) known_[disk] = std::move(report);
+    }
+    // A disk that dies altogether is not found any more.
+    for (const auto& [disk, report] : known_) {
+      if (!asked.contains(disk)) verdict.Add(State::kUnknown, disk + " is no longer there");
     }
     verdict.Summarise(std::to_string(told) + (told == 1 ? " disk" : " disks") + " healthy");
     if (asleep != 0) verdict.Summarise(std::to_string(asleep) + " asleep");
@@ -105,8 +113,8 @@ class SmartSensor : public Sensor {
 
   // A disk that was failing still is when it stands still; how warm it is now, nobody knows.
   void JudgeAsleep(const std::string& disk, Verdict& verdict) const {
-    const auto known = awake_.find(disk);
-    if (known == awake_.end()) return;
+    const auto known = known_.find(disk);
+    if (known == known_.end()) return;
     SmartReport report = known->second;
     report.temperature_celsius.reset();
     Answer not_measured_now;
@@ -157,7 +165,7 @@ class SmartSensor : public Sensor {
   World& world_;
   Subprocess scan_;
   std::map<std::string, std::unique_ptr<Subprocess>> programs_;
-  std::map<std::string, SmartReport> awake_;  // what each said last that did not stand still
+  std::map<std::string, SmartReport> known_;  // what each said last of its health
 };
 
 void ReadLevels(YamlMap& config, std::string_view key, int64_t max, Levels& levels) {

@@ -243,6 +243,34 @@ TEST_F(SmartTest, ADiskThatFallsAsleepIsAsItWas) {
   EXPECT_EQ(Ask(*sensor).text, "0 disks healthy, 1 asleep");
 }
 
+TEST_F(SmartTest, ADiskThatFallsOffItsBusIsUnknown) {
+  std::ofstream(directory_.path() + "/smartctl")
+      << "#!/bin/sh\nfor last; do :; done\n[ \"$last\" = --scan ] && last=/dev/scan\nexec cat " +
+             directory_.path() + "/${last#/dev/}\n";
+  const auto becomes = [&](const std::string& disk, const std::string& sample) {
+    std::ofstream(directory_.path() + "/" + disk) << Sample(sample);
+  };
+  becomes("sda", "smart_ata.json");
+  becomes("sdb", "smart_samsung.json");
+  becomes("sdc", "smart_virtual.json");  // a stick
+  const std::string sda = R"({"name": "/dev/sda", "type": "sat"})";
+  const std::string sdb = R"({"name": "/dev/sdb", "type": "sat"})";
+  Scan(sda + "," + sdb + R"(, {"name": "/dev/sdc", "type": "scsi"})");
+  auto sensor = Make(Config(""));
+  EXPECT_EQ(Ask(*sensor).text, "sdc: /dev/vda: Unable to detect device type");
+  Scan(sda + "," + sdb);
+  EXPECT_EQ(Ask(*sensor).text, "2 disks healthy") << "the stick never told of itself";
+  becomes("sdb", "smart_virtual.json");
+  EXPECT_EQ(Ask(*sensor).state, State::kUnknown);
+  Scan(sda);
+  const Answer gone = Ask(*sensor);
+  EXPECT_EQ(gone.state, State::kUnknown);
+  EXPECT_EQ(gone.text, "sdb is no longer there");
+  becomes("sdb", "smart_samsung.json");
+  Scan(sda + "," + sdb);
+  EXPECT_EQ(Ask(*sensor).text, "2 disks healthy");
+}
+
 TEST_F(SmartTest, ADiskWithoutAVerdictOfItsOwnIsUnknown) {
   std::ofstream(directory_.path() + "/smartctl")
       << "#!/bin/sh\necho '{\"smartctl\": {\"exit_status\": 4}, \"temperature\": {\"current\": "
