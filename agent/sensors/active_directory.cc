@@ -108,6 +108,10 @@ void ReadControllers(YamlMap& config, AdOptions& options) {
       }
       map.Finish();
     }
+    for (const AdController& other : options.controllers) {
+      if (controller.name.empty() || other.name != controller.name) continue;
+      config.Fault("controllers", "`controllers`: `" + controller.name + "` is there twice");
+    }
     options.controllers.push_back(std::move(controller));
   }
 }

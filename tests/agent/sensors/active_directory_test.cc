@@ -1,5 +1,9 @@
 // The sensor's keys, and what it says where there is no domain. The drills with a real one stand in
 // ad_domain_test.cc.
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
 #include <fstream>
 #include <set>
 #include <sstream>
@@ -60,6 +64,9 @@ TEST_F(ActiveDirectoryTest, EveryFaultSaysWhatIsAllowed) {
               HasSubstr("expected a full DNS name"));
   EXPECT_THAT(fault("{sensor: active_directory, domain: ad.test, controllers: []}"),
               HasSubstr("a list of 1 to 16 names"));
+  EXPECT_THAT(fault("{sensor: active_directory, domain: ad.test, controllers: [dc1.ad.test, {name: "
+                    "DC1.ad.test}]}"),
+              HasSubstr("`dc1.ad.test` is there twice"));
   EXPECT_THAT(fault("{sensor: active_directory, domain: ad.test, controllers: [{name: dc1.ad.test, "
                     "address: 'a,b'}]}"),
               HasSubstr("expected an address"));
@@ -93,6 +100,19 @@ TEST_F(ActiveDirectoryTest, AMissingSecretIsUnknownAndTheRestIsStillSeen) {
           directory.path() + "/memory}");
   EXPECT_EQ(answer.state, State::kCritical);
   EXPECT_THAT(answer.text, HasSubstr("cannot read /nowhere/password: No such file"));
+}
+
+TEST_F(ActiveDirectoryTest, ALookThatWaitsForAnotherEndsInTime) {
+  const TempDir directory;
+  const int lock = ::open((directory.path() + "/memory.lock").c_str(), O_RDWR | O_CREAT, 0600);
+  ASSERT_EQ(::flock(lock, LOCK_EX), 0);
+  const Answer answer =
+      Ask("{sensor: active_directory, domain: ad.test, deadline: 1s, controllers: [{name: "
+          "dc1.ad.test, address: 127.77.88.99}], memory: " +
+          directory.path() + "/memory}");
+  EXPECT_EQ(answer.state, State::kUnknown);
+  EXPECT_THAT(answer.text, HasSubstr("memory.lock: another look at the domain has it"));
+  ::close(lock);
 }
 
 // --- A domain of Windows controllers ------------------------------------------------------------
