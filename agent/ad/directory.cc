@@ -14,9 +14,12 @@
 namespace oppetid::agent {
 namespace {
 
-constexpr timeval kTimeout{3,
-                           0};  // of each operation; a controller at work answers in milliseconds
-constexpr int kPage = 500;      // half of what Active Directory gives at a time
+// Of each exchange; a controller at work answers in milliseconds.
+constexpr auto kPatience = std::chrono::milliseconds(3000);
+// Of one message. The largest one asked for has a few hundred links of 300 bytes each; libldap
+// alone would take what a server claims, up to 2 GB.
+constexpr ber_len_t kMaxMessageBytes = 262'144;
+constexpr int kPage = 500;                 // half of what Active Directory gives at a time
 constexpr size_t kMaxValueBytes = 65'536;  // of one value kept; the largest we read has 300 bytes
 constexpr size_t kMaxValues = 256;         // of one attribute: partners of a naming context
 constexpr char kSystemAuthorities[] = "/etc/ssl/certs/ca-certificates.crt";
@@ -39,12 +42,14 @@ std::string Lower(std::string text) {
 void SetCommon(LDAP* handle) {
   const int version = LDAP_VERSION3;
   ldap_set_option(handle, LDAP_OPT_PROTOCOL_VERSION, &version);
-  ldap_set_option(handle, LDAP_OPT_NETWORK_TIMEOUT, &kTimeout);
-  ldap_set_option(handle, LDAP_OPT_TIMEOUT, &kTimeout);
   ldap_set_option(handle, LDAP_OPT_REFERRALS, LDAP_OPT_OFF);
   ldap_set_option(handle, LDAP_OPT_RESTART, LDAP_OPT_ON);
   // The name is as configured; what its address is called backwards is no service principal.
   ldap_set_option(handle, LDAP_OPT_X_SASL_NOCANON, LDAP_OPT_ON);
+  Sockbuf* buffer = nullptr;
+  ldap_get_option(handle, LDAP_OPT_SOCKBUF, &buffer);
+  ber_len_t most = kMaxMessageBytes;
+  ber_sockbuf_ctrl(buffer, LBER_SB_OPT_SET_MAX_INCOMING, &most);
 }
 
 }  // namespace
@@ -70,10 +75,11 @@ const std::vector<std::string>& LdapEntry::All(const std::string& attribute) con
 }
 
 std::unique_ptr<Directory> Directory::Over(Socket socket, const std::string& name,
-                                           const std::string& ca, std::string& trouble) {
+                                           const std::string& ca, AdDeadline until,
+                                           std::string& trouble) {
   const std::string url = "ldap://" + name;
   LDAP* handle = nullptr;
-  // libldap waits for its own timeouts on a blocking socket.
+  // On one that does not block, a handshake that stalls would keep a processor busy.
   const int flags = ::fcntl(socket.fd(), F_GETFL);
   ::fcntl(socket.fd(), F_SETFL, flags & ~O_NONBLOCK);
   const int error = ldap_init_fd(socket.fd(), LDAP_PROTO_TCP, url.c_str(), &handle);
@@ -81,7 +87,7 @@ std::unique_ptr<Directory> Directory::Over(Socket socket, const std::string& nam
     trouble = ldap_err2string(error);
     return nullptr;
   }
-  (void)socket.Release();
+  const int fd = socket.Release();
   SetCommon(handle);
   const std::string authorities = ca.empty() ? kSystemAuthorities : ca;
   const int demand = LDAP_OPT_X_TLS_DEMAND;
@@ -89,31 +95,58 @@ std::unique_ptr<Directory> Directory::Over(Socket socket, const std::string& nam
   ldap_set_option(handle, LDAP_OPT_X_TLS_CACERTFILE, authorities.c_str());
   ldap_set_option(handle, LDAP_OPT_X_TLS_REQUIRE_CERT, &demand);
   ldap_set_option(handle, LDAP_OPT_X_TLS_NEWCTX, &as_client);  // last: it takes what is set above
-  return std::unique_ptr<Directory>(new Directory(handle));
+  return std::unique_ptr<Directory>(new Directory(handle, fd, until));
 }
 
-std::unique_ptr<Directory> Directory::Local(const std::string& path, std::string& trouble) {
+std::unique_ptr<Directory> Directory::Local(const std::string& path, AdDeadline until,
+                                            std::string& trouble) {
   std::string url = "ldapi://";
   for (const char c : path) url += c == '/' ? "%2F" : std::string(1, c);
   LDAP* handle = nullptr;
-  const int error = ldap_initialize(&handle, url.c_str());
-  if (error != LDAP_SUCCESS) {
-    trouble = ldap_err2string(error);
-    return nullptr;
+  int error = ldap_initialize(&handle, url.c_str());
+  if (error == LDAP_SUCCESS) {
+    SetCommon(handle);
+    error = ldap_connect(handle);
   }
-  SetCommon(handle);
-  return std::unique_ptr<Directory>(new Directory(handle));
+  int fd = -1;
+  if (error == LDAP_SUCCESS) ldap_get_option(handle, LDAP_OPT_DESC, &fd);
+  if (fd >= 0) return std::unique_ptr<Directory>(new Directory(handle, fd, until));
+  trouble = path + ": " + ldap_err2string(error);
+  if (handle != nullptr) ldap_unbind_ext_s(handle, nullptr, nullptr);
+  return nullptr;
 }
 
-Directory::~Directory() { ldap_unbind_ext_s(handle_, nullptr, nullptr); }
+Directory::~Directory() {
+  // A goodbye may wait for the other's.
+  watchdog_.Watch(lost_.empty() ? std::min(until_, Within(kPatience)) : Within({}));
+  ldap_unbind_ext_s(handle_, nullptr, nullptr);
+}
 
-std::string Directory::Trouble(int code) const {
+std::string Directory::Begin() {
+  if (!lost_.empty()) return lost_;
+  if (MillisLeft(until_) == 0) return "no time left";
+  watchdog_.Watch(std::min(until_, Within(kPatience)));
+  return "";
+}
+
+std::string Directory::End(int code) {
+  watchdog_.Rest();
+  if (code == LDAP_SUCCESS) return "";
   char* diagnostic = nullptr;
   ldap_get_option(handle_, LDAP_OPT_DIAGNOSTIC_MESSAGE, &diagnostic);
   std::string text = ldap_err2string(code);
   if (diagnostic != nullptr && *diagnostic != '\0') text += std::string(": ") + diagnostic;
   ldap_memfree(diagnostic);
-  return OneLine(text);
+  if (watchdog_.has_bitten()) text = "no answer in time";
+  text = OneLine(text);
+  // These are libldap's own, not the server's: the connection is not to be trusted any more.
+  if (code < 0) lost_ = text;
+  return text;
+}
+
+std::string Directory::StartTls() {
+  const std::string trouble = Begin();
+  return trouble.empty() ? End(ldap_start_tls_s(handle_, nullptr, nullptr)) : trouble;
 }
 
 LdapLogon Directory::LogOnWithPassword(const std::string& user, const std::string& password) {
@@ -123,19 +156,16 @@ LdapLogon Directory::LogOnWithPassword(const std::string& user, const std::strin
     logon.trouble = "the password is empty";
     return logon;
   }
-  int error = ldap_start_tls_s(handle_, nullptr, nullptr);
-  if (error != LDAP_SUCCESS) {
-    logon.trouble = "no TLS, so no logon: " + Trouble(error);
-    return logon;
-  }
+  logon.trouble = Begin();
+  if (!logon.trouble.empty()) return logon;
   std::string secret = password;
   berval credentials{secret.size(), secret.data()};
-  error = ldap_sasl_bind_s(handle_, user.c_str(), LDAP_SASL_SIMPLE, &credentials, nullptr, nullptr,
-                           nullptr);
+  const int error = ldap_sasl_bind_s(handle_, user.c_str(), LDAP_SASL_SIMPLE, &credentials, nullptr,
+                                     nullptr, nullptr);
   std::fill(secret.begin(), secret.end(), '\0');
+  logon.trouble = End(error);
   logon.ok = error == LDAP_SUCCESS;
-  if (logon.ok) return logon;
-  logon.trouble = Trouble(error);
+  logon.answered = error >= 0;
   logon.refused = error == LDAP_INVALID_CREDENTIALS;
   if (logon.refused) logon.code = ParseRefusal(logon.trouble).value_or(0);
   return logon;
@@ -143,83 +173,105 @@ LdapLogon Directory::LogOnWithPassword(const std::string& user, const std::strin
 
 LdapLogon Directory::LogOnWithTicket() {
   LdapLogon logon;
+  logon.trouble = Begin();
+  if (!logon.trouble.empty()) return logon;
   const int error = ldap_sasl_interactive_bind_s(handle_, nullptr, "GSSAPI", nullptr, nullptr,
                                                  LDAP_SASL_QUIET, NothingToAsk, nullptr);
   // A ticket was given already, so no secret can be refused here.
+  logon.trouble = End(error);
   logon.ok = error == LDAP_SUCCESS;
-  if (!logon.ok) logon.trouble = Trouble(error);
   return logon;
 }
 
-void Directory::Collect(void* answer, size_t most, LdapResult& result) const {
-  auto* message = static_cast<LDAPMessage*>(answer);
-  for (LDAPMessage* entry = ldap_first_entry(handle_, message); entry != nullptr;
-       entry = ldap_next_entry(handle_, entry)) {
-    if (result.entries.size() == most) {
-      result.more = true;
-      return;
+LdapEntry Directory::ToEntry(void* message) const {
+  auto* entry = static_cast<LDAPMessage*>(message);
+  LdapEntry kept;
+  char* dn = ldap_get_dn(handle_, entry);
+  if (dn != nullptr) kept.dn = dn;
+  ldap_memfree(dn);
+  BerElement* position = nullptr;
+  for (char* name = ldap_first_attribute(handle_, entry, &position); name != nullptr;
+       name = ldap_next_attribute(handle_, entry, position)) {
+    auto& values = kept.values[Lower(name)];
+    berval** all = ldap_get_values_len(handle_, entry, name);
+    for (size_t i = 0; all != nullptr && all[i] != nullptr && i < kMaxValues; ++i) {
+      values.emplace_back(all[i]->bv_val, std::min<size_t>(all[i]->bv_len, kMaxValueBytes));
     }
-    LdapEntry kept;
-    char* dn = ldap_get_dn(handle_, entry);
-    if (dn != nullptr) kept.dn = dn;
-    ldap_memfree(dn);
-    BerElement* position = nullptr;
-    for (char* name = ldap_first_attribute(handle_, entry, &position); name != nullptr;
-         name = ldap_next_attribute(handle_, entry, position)) {
-      auto& values = kept.values[Lower(name)];
-      berval** all = ldap_get_values_len(handle_, entry, name);
-      for (size_t i = 0; all != nullptr && all[i] != nullptr && i < kMaxValues; ++i) {
-        values.emplace_back(all[i]->bv_val, std::min<size_t>(all[i]->bv_len, kMaxValueBytes));
-      }
-      ldap_value_free_len(all);
-      ldap_memfree(name);
-    }
-    if (position != nullptr) ber_free(position, 0);
-    result.entries.push_back(std::move(kept));
+    ldap_value_free_len(all);
+    ldap_memfree(name);
   }
+  if (position != nullptr) ber_free(position, 0);
+  return kept;
+}
+
+struct Directory::Query {
+  const std::string& base;
+  LdapScope scope;
+  const std::string& filter;
+  std::vector<char*> attributes;
+  size_t most;
+  berval cookie;  // of the next page
+};
+
+bool Directory::ReadPage(Query& query, LdapResult& result) {
+  result.trouble = Begin();
+  if (!result.trouble.empty()) return false;
+  LDAPControl* page = nullptr;
+  LDAPControl* controls[2] = {nullptr, nullptr};
+  if (query.scope == LdapScope::kBelow &&
+      ldap_create_page_control(handle_, kPage, &query.cookie, 0, &page) == LDAP_SUCCESS) {
+    controls[0] = page;
+  }
+  int id = 0;
+  int code = ldap_search_ext(handle_, query.base.c_str(),
+                             query.scope == LdapScope::kBase ? LDAP_SCOPE_BASE : LDAP_SCOPE_SUBTREE,
+                             query.filter.c_str(), query.attributes.data(), 0, controls, nullptr,
+                             nullptr, LDAP_NO_LIMIT, &id);
+  ldap_control_free(page);
+  bool again = false;
+  // Message by message, so that an answer without end is not kept.
+  for (int type = 0; code == LDAP_SUCCESS && type != LDAP_RES_SEARCH_RESULT && !result.more;) {
+    LDAPMessage* message = nullptr;
+    type = ldap_result(handle_, id, LDAP_MSG_ONE, nullptr, &message);
+    if (type <= 0) {
+      code = LDAP_SERVER_DOWN;
+    } else if (type == LDAP_RES_SEARCH_ENTRY && result.entries.size() == query.most) {
+      result.more = true;
+      ldap_abandon_ext(handle_, id, nullptr, nullptr);
+    } else if (type == LDAP_RES_SEARCH_ENTRY) {
+      result.entries.push_back(ToEntry(message));
+    } else if (type == LDAP_RES_SEARCH_RESULT) {
+      LDAPControl** replies = nullptr;
+      const int parsed =
+          ldap_parse_result(handle_, message, &code, nullptr, nullptr, nullptr, &replies, 0);
+      if (parsed != LDAP_SUCCESS) code = parsed;
+      LDAPControl* reply = ldap_control_find(LDAP_CONTROL_PAGEDRESULTS, replies, nullptr);
+      ber_int_t estimate = 0;
+      ber_memfree(query.cookie.bv_val);
+      query.cookie = {0, nullptr};
+      again = reply != nullptr &&
+              ldap_parse_pageresponse_control(handle_, reply, &estimate, &query.cookie) ==
+                  LDAP_SUCCESS &&
+              query.cookie.bv_len > 0;
+      ldap_controls_free(replies);
+    }
+    ldap_msgfree(message);
+  }
+  result.trouble = End(code);
+  return again && result.trouble.empty();
 }
 
 LdapResult Directory::Search(const std::string& base, LdapScope scope, const std::string& filter,
                              const std::vector<std::string>& attributes, size_t most) {
   LdapResult result;
-  std::vector<char*> wanted;
-  for (const std::string& name : attributes) wanted.push_back(const_cast<char*>(name.c_str()));
-  wanted.push_back(nullptr);
-  berval cookie{0, nullptr};
-  bool again = true;
-  while (again && result.trouble.empty() && !result.more) {
-    LDAPControl* page = nullptr;
-    LDAPControl* controls[2] = {nullptr, nullptr};
-    if (scope == LdapScope::kBelow &&
-        ldap_create_page_control(handle_, kPage, &cookie, 0, &page) == LDAP_SUCCESS) {
-      controls[0] = page;
-    }
-    LDAPMessage* answer = nullptr;
-    timeval timeout = kTimeout;
-    const int error = ldap_search_ext_s(
-        handle_, base.c_str(), scope == LdapScope::kBase ? LDAP_SCOPE_BASE : LDAP_SCOPE_SUBTREE,
-        filter.c_str(), wanted.data(), 0, controls, nullptr, &timeout, LDAP_NO_LIMIT, &answer);
-    ldap_control_free(page);
-    if (error != LDAP_SUCCESS) result.trouble = Trouble(error);
-    if (answer != nullptr) Collect(answer, most, result);
-    again = false;
-    LDAPControl** replies = nullptr;
-    int code = 0;
-    if (error == LDAP_SUCCESS && answer != nullptr &&
-        ldap_parse_result(handle_, answer, &code, nullptr, nullptr, nullptr, &replies, 0) ==
-            LDAP_SUCCESS) {
-      LDAPControl* reply = ldap_control_find(LDAP_CONTROL_PAGEDRESULTS, replies, nullptr);
-      ber_int_t estimate = 0;
-      ber_memfree(cookie.bv_val);
-      cookie = {0, nullptr};
-      again = reply != nullptr &&
-              ldap_parse_pageresponse_control(handle_, reply, &estimate, &cookie) == LDAP_SUCCESS &&
-              cookie.bv_len > 0;
-      ldap_controls_free(replies);
-    }
-    ldap_msgfree(answer);
+  Query query{base, scope, filter, {}, most, {0, nullptr}};
+  for (const std::string& name : attributes) {
+    query.attributes.push_back(const_cast<char*>(name.c_str()));
   }
-  ber_memfree(cookie.bv_val);
+  query.attributes.push_back(nullptr);
+  while (ReadPage(query, result) && !result.more) {
+  }
+  ber_memfree(query.cookie.bv_val);
   return result;
 }
 

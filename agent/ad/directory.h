@@ -1,4 +1,5 @@
-// LDAP to one controller, through libldap: connect, log on, search. Everything ends within a limit.
+// LDAP to one controller, through libldap: connect, log on, search. Everything ends within a limit:
+// a connection on which no answer comes in time is shut down and not used again.
 //
 // A password travels over TLS with a verified certificate only; a keytab's ticket signs and seals
 // the plain connection (Active Directory refuses both at once).
@@ -13,7 +14,7 @@
 #include <string>
 #include <vector>
 
-#include "agent/ad/socket.h"
+#include "agent/ad/watchdog.h"
 
 struct ldap;
 
@@ -40,6 +41,7 @@ enum class LdapScope { kBase, kBelow };
 // How an attempt to log on ended.
 struct LdapLogon {
   bool ok = false;
+  bool answered = true;  // when not, a secret may have been sent, and may have been refused
   bool refused = false;  // the directory does not accept this account or its secret
   uint32_t code = 0;     // of a refusal
   double seconds = 0;    // without waiting for others' logons
@@ -49,13 +51,21 @@ struct LdapLogon {
 class Directory {
  public:
   // Over a connected socket to the host `name`; over the local socket `path` with the second.
+  // After `until` nothing is asked any more.
   static std::unique_ptr<Directory> Over(Socket socket, const std::string& name,
-                                         const std::string& ca, std::string& trouble);
-  static std::unique_ptr<Directory> Local(const std::string& path, std::string& trouble);
+                                         const std::string& ca, AdDeadline until,
+                                         std::string& trouble);
+  static std::unique_ptr<Directory> Local(const std::string& path, AdDeadline until,
+                                          std::string& trouble);
   ~Directory();
   Directory(const Directory&) = delete;
   Directory& operator=(const Directory&) = delete;
 
+  // Why the connection came to its end; empty while it is fine.
+  const std::string& lost() const { return lost_; }
+
+  // Encrypts the connection, for a password; returns the trouble.
+  std::string StartTls();
   LdapLogon LogOnWithPassword(const std::string& user, const std::string& password);
   // With the Kerberos ticket of the process's credentials cache.
   LdapLogon LogOnWithTicket();
@@ -66,12 +76,21 @@ class Directory {
   static constexpr size_t kFew = 500;
 
  private:
-  explicit Directory(ldap* handle) : handle_(handle) {}
-  std::string Trouble(int code) const;
-  // Takes the entries out of one answer of libldap.
-  void Collect(void* answer, size_t most, LdapResult& result) const;
+  Directory(ldap* handle, int fd, AdDeadline until)
+      : handle_(handle), until_(until), watchdog_(fd) {}
+  // Each exchange stands between these two. The first returns why there can be none; the second
+  // what libldap says of this code, empty for success.
+  std::string Begin();
+  std::string End(int code);
+  struct Query;
+  // Whether there is another page.
+  bool ReadPage(Query& query, LdapResult& result);
+  LdapEntry ToEntry(void* message) const;
 
   ldap* handle_;
+  AdDeadline until_;
+  std::string lost_;
+  Watchdog watchdog_;
 };
 
 // A value inside a filter (RFC 4515).

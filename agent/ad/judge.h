@@ -42,7 +42,8 @@ std::vector<std::string> MissingTargets(const AdView& view, const AdControllerVi
 // How a controller's links could be read: "neighbors", "repsfrom", "none".
 std::string LinkMethod(const AdControllerView& controller);
 // Whether more controllers than this one hold the naming context, so that it must have a partner.
-bool IsReplicated(const AdView& view, const std::string& context);
+bool IsReplicated(const AdView& view, const AdControllerView& controller,
+                  const std::string& context);
 // Age of the last success by the controller's own clock; nullopt when there never was one.
 std::optional<Millis> LinkAge(const AdControllerView& controller, const ReplicationLink& link);
 

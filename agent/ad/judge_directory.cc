@@ -64,6 +64,12 @@ void JudgeListed(const AdOptions& options, const AdView& view, AdMemory& memory,
     }
     const AdControllerView* controller = Watched(view, listed.name);
     if (controller == nullptr || !controller->usn || listed.invocation.empty()) continue;
+    // A wrong address shows another's database.
+    if (controller->host != listed.name) {
+      findings.Add(State::kUnknown,
+                   "the address of " + listed.name + " is that of " + controller->host);
+      continue;
+    }
     // The greatest one is kept: the fault does not go away by being seen twice.
     int64_t& known = memory.usn[listed.invocation];
     if (*controller->usn < known) {
@@ -114,7 +120,14 @@ void JudgeDomainAges(const AdOptions& options, const AdView& view, Findings& fin
 void JudgeReplication(const AdOptions& options, const AdView& view, Findings& findings) {
   const size_t controllers = view.listed ? view.listed->size() : view.controllers.size();
   for (const AdControllerView& controller : view.controllers) {
-    if (!controller.links_read || controllers < 2) continue;
+    if (controllers < 2 || !options.Asks("replication")) continue;
+    if (!controller.links_read) {
+      // Where nobody logged on, that is told instead.
+      if (ProbeOk(controller, "bind")) {
+        findings.Add(State::kUnknown, controller.name + " does not tell its replication state");
+      }
+      continue;
+    }
     if (LinkMethod(controller) == "none") {
       findings.Add(State::kUnknown, controller.name +
                                         " shows no replication state (no right to read it, or no "
@@ -124,7 +137,7 @@ void JudgeReplication(const AdOptions& options, const AdView& view, Findings& fi
     // Naming contexts mostly fail together: of each partner the worst one is told.
     std::map<std::string, LinkVerdict> worst;
     for (const AdContext& context : controller.links) {
-      if (context.links.empty() && IsReplicated(view, context.name)) {
+      if (context.links.empty() && IsReplicated(view, controller, context.name)) {
         findings.Add(State::kCritical, controller.name + " has no partner for " + context.name);
       }
       for (const ReplicationLink& link : context.links) {
@@ -142,7 +155,8 @@ void JudgeReplication(const AdOptions& options, const AdView& view, Findings& fi
 void JudgeAccounts(const AdOptions& options, const AdView& view, Findings& findings) {
   if (view.locked_accounts) {
     JudgeLimit(findings, *view.locked_accounts, options.limit(AdLimitName::kLockedAccounts),
-               std::to_string(*view.locked_accounts) + " accounts are locked");
+               (view.locked_is_least ? "at least " : "") + std::to_string(*view.locked_accounts) +
+                   " accounts are locked");
   }
   for (const AdAccount& account : view.accounts) {
     const std::string whose = "service account " + account.name;

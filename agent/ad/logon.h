@@ -1,13 +1,15 @@
 // The agent's own account: its secret, and the rule that a refused logon is not tried again.
 //
 // Controllers are logged on to one after another, never at once, and the first refusal ends it for
-// all of them: a domain counts wrong passwords together, at the holder of the PDC role. The refusal
-// is on the disk before anything else happens.
+// all of them: a domain counts wrong passwords together, at the holder of the PDC role. A refusal
+// is on the disk before the secret is sent, and taken back when it is accepted: the answer may be
+// lost, or this process ended while it waits.
 // Threading: LogOn from any thread; everything else before and after the threads.
 #pragma once
 
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "agent/ad/directory.h"
@@ -16,6 +18,11 @@
 #include "common/clock.h"
 
 namespace oppetid::agent {
+
+// Kerberos' files of a look, behind the memory's name. Whoever uses LogonGate with a keytab has
+// named them in the environment, before there were threads.
+inline constexpr char kAdTicket[] = ".ticket";
+inline constexpr char kAdKerberosSettings[] = ".krb5.conf";
 
 class LogonGate {
  public:
@@ -33,7 +40,10 @@ class LogonGate {
   LdapLogon LogOn(Directory& directory, const std::string& controller);
 
  private:
-  void Refuse(uint32_t code, const std::string& controller);  // mutex_ held
+  // All with mutex_ held.
+  bool Remember(uint32_t code, const std::string& controller);
+  void Refuse(uint32_t code, const std::string& controller);
+  void Forget(std::optional<AdRefusal> earlier);
   void GetTicket();
   std::string RefusalLine() const;
 
@@ -46,6 +56,7 @@ class LogonGate {
   std::string secret_;  // its version
   std::string password_;
   std::string closed_;
+  bool accepted_ = false;  // in this look
 };
 
 // The realm of a domain: its name in capitals.

@@ -36,7 +36,16 @@ int64_t Number(const LdapEntry& entry, const std::string& attribute) {
   return ParseDecimal(entry.First(attribute)).value_or(0);
 }
 
-std::optional<std::vector<AdListed>> ReadListed(Directory& directory,
+// Whether a controller is one of the domain's; those of other domains of the forest are somebody
+// else's. One whose computer account was deleted by hand is still ours, and to be cleaned away.
+bool IsOurs(const LdapEntry& server, const AdOptions& options, const std::string& context) {
+  const std::string account = Lower(server.First("serverreference"));
+  if (!account.empty()) return account.ends_with("," + Lower(context));
+  const std::string name = Lower(server.First("dnshostname"));
+  return name.empty() || name.substr(name.find('.') + 1) == options.domain;
+}
+
+std::optional<std::vector<AdListed>> ReadListed(const AdOptions& options, Directory& directory,
                                                 const AdControllerView& from) {
   const std::string sites = "CN=Sites," + from.configuration_context;
   const LdapResult settings =
@@ -56,15 +65,11 @@ std::optional<std::vector<AdListed>> ReadListed(Directory& directory,
     const std::string parent = Lower(ParentOf(entry.dn));
     for (const LdapEntry& server : servers.entries) {
       if (Lower(server.dn) != parent) continue;
+      if (!IsOurs(server, options, from.default_context)) continue;
       one.name = Lower(server.First("dnshostname"));
+      if (one.name.empty()) one.name = parent.substr(0, parent.find(','));
       const std::string account = server.First("serverreference");
-      const std::string& domain = from.default_context;
-      // Controllers of other domains of the forest are somebody else's.
-      if (account.size() < domain.size() ||
-          Lower(account.substr(account.size() - domain.size())) != Lower(domain)) {
-        one.name.clear();
-        continue;
-      }
+      if (account.empty()) continue;
       const LdapResult machine =
           directory.Search(account, LdapScope::kBase, "(objectClass=*)", {"pwdLastSet"});
       if (machine.entries.empty()) continue;
@@ -121,7 +126,9 @@ void ReadAccounts(const AdOptions& options, Directory& directory, const AdContro
   const LdapResult locked = directory.Search(
       domain, LdapScope::kBelow, "(&(objectCategory=person)(objectClass=user)(lockoutTime>=1))",
       {"msDS-User-Account-Control-Computed"}, kMaxLocked);
-  if (locked.trouble.empty()) {
+  if (!locked.trouble.empty()) {
+    view.notes.push_back("cannot count the locked accounts: " + locked.trouble);
+  } else {
     view.locked_accounts =
         std::count_if(locked.entries.begin(), locked.entries.end(), [](const LdapEntry& entry) {
           return (Number(entry, "msds-user-account-control-computed") & kUacLocked) != 0;
@@ -134,7 +141,7 @@ void ReadAccounts(const AdOptions& options, Directory& directory, const AdContro
 }
 
 // Whether every name server has the name under which each controller's partners look for it.
-void LookForGuidNames(const AdOptions& options, std::vector<SeenController>& seen,
+void LookForGuidNames(const AdOptions& options, std::vector<SeenController>& seen, AdDeadline until,
                       const AdView& view) {
   if (!options.Asks("dns") || !view.listed) return;
   for (SeenController& controller : seen) {
@@ -143,21 +150,22 @@ void LookForGuidNames(const AdOptions& options, std::vector<SeenController>& see
     for (const AdListed& listed : *view.listed) {
       std::string trouble;
       const auto there = AskAlias(*controller.address, listed.guid + "._msdcs." + options.domain,
-                                  Within(kNamePatience), trouble);
+                                  std::min(until, Within(kNamePatience)), trouble);
       if (there) controller.view.guid_names[listed.guid] = *there;
     }
   }
 }
 
 // Compares each GPO's version in the directory with that in SYSVOL, on the same controller.
-std::optional<int64_t> CompareGpos(Shares& shares, SeenController& seen,
-                                   const std::string& sysvol) {
+std::optional<int64_t> CompareGpos(Shares& shares, SeenController& seen, const std::string& sysvol,
+                                   AdDeadline until) {
   const LdapResult gpos = seen.directory->Search(
       "CN=Policies,CN=System," + seen.view.default_context, LdapScope::kBelow,
       "(objectClass=groupPolicyContainer)", {"cn", "versionNumber"}, kMaxPolicies);
   if (!gpos.trouble.empty()) return std::nullopt;
   int64_t mismatches = 0;
   for (const LdapEntry& gpo : gpos.entries) {
+    if (MillisLeft(until) < kShareTimeout.count()) return std::nullopt;
     const auto ini = shares.Read(sysvol + "/Policies/" + gpo.First("cn") + "/GPT.INI");
     const auto version = ini ? ParseGptVersion(*ini) : std::nullopt;
     const auto wanted = ParseDecimal(gpo.First("versionnumber"));
@@ -195,7 +203,7 @@ void LookAtShares(const AdOptions& options, std::vector<SeenController>& seen,
     controller.shares["sysvol"] = shares->List(sysvol + "/Policies", false);
     controller.shares["netlogon"] = shares->List("smb://" + host + "/netlogon", true);
     if (!controller.shares["sysvol"].ok) continue;
-    controller.gpo_mismatches = CompareGpos(*shares, seen[i], sysvol);
+    controller.gpo_mismatches = CompareGpos(*shares, seen[i], sysvol, until);
   }
 }
 
@@ -203,7 +211,7 @@ void LookAtShares(const AdOptions& options, std::vector<SeenController>& seen,
 SeenController* Best(std::vector<SeenController>& seen) {
   SeenController* best = nullptr;
   for (SeenController& controller : seen) {
-    if (controller.directory == nullptr) continue;
+    if (controller.directory == nullptr || !controller.directory->lost().empty()) continue;
     const bool pdc = (controller.view.flags.value_or(0) & kAdvertisesPdc) != 0;
     if (best == nullptr || pdc) best = &controller;
   }
@@ -224,22 +232,31 @@ AdView LookAtDomain(const AdOptions& options, const Clock& clock, AdMemory& memo
   std::vector<std::future<SeenController>> under_way;
   for (const AdController& controller : options.controllers) {
     under_way.push_back(std::async(std::launch::async, [&] {
-      return LookAtController(options, controller, clock, logs_on ? &gate : nullptr);
+      return LookAtController(options, controller, clock, logs_on ? &gate : nullptr, until);
     }));
   }
   std::vector<SeenController> seen;
   for (auto& one : under_way) seen.push_back(one.get());
   if (logs_on) view.logon_trouble = gate.closed();
   if (SeenController* best = Best(seen); best != nullptr && options.NeedsLogon()) {
-    view.listed = ReadListed(*best->directory, best->view);
+    view.listed = ReadListed(options, *best->directory, best->view);
+    if (!view.listed) {
+      view.notes.push_back(best->view.name + " does not tell the domain's controllers");
+    }
     if (options.Asks("directory") || options.Asks("replication")) {
       ReadDomain(*best->directory, best->view, view);
     }
     if (options.Asks("accounts")) ReadAccounts(options, *best->directory, best->view, view);
-    LookForGuidNames(options, seen, view);
+    LookForGuidNames(options, seen, until, view);
     if (options.Asks("shares") && logs_on) LookAtShares(options, seen, gate, until, view);
   }
-  for (SeenController& controller : seen) view.controllers.push_back(std::move(controller.view));
+  for (SeenController& controller : seen) {
+    // One that stops answering half-way does not serve.
+    if (controller.directory != nullptr && !controller.directory->lost().empty()) {
+      controller.view.probes["rootdse"] = {false, 0, controller.directory->lost()};
+    }
+    view.controllers.push_back(std::move(controller.view));
+  }
   return view;
 }
 

@@ -17,8 +17,9 @@ constexpr size_t kMaxContexts = 16;  // a forest of three domains has nine on a 
 // For one service. A controller at work answers in milliseconds; a lost packet costs a second.
 constexpr auto kPatience = std::chrono::milliseconds(3000);
 
-AdDeadline Patience(const AdOptions& options) {
-  return Within(std::min(kPatience, std::chrono::milliseconds(options.budget_ms / 2)));
+AdDeadline Patience(const AdOptions& options, AdDeadline until) {
+  return std::min(until,
+                  Within(std::min(kPatience, std::chrono::milliseconds(options.budget_ms / 2))));
 }
 
 // Asks the directory once, measured.
@@ -44,7 +45,7 @@ void ReadRoot(Directory& directory, const Clock& clock, AdControllerView& view) 
   const LdapResult result =
       Probe(directory, "(objectClass=*)",
             {"currentTime", "isSynchronized", "isGlobalCatalogReady", "highestCommittedUSN",
-             "namingContexts", "defaultNamingContext", "configurationNamingContext",
+             "dnsHostName", "namingContexts", "defaultNamingContext", "configurationNamingContext",
              "schemaNamingContext", "rootDomainNamingContext"},
             view.probes["rootdse"]);
   const Instant answered = clock.Now();
@@ -56,6 +57,7 @@ void ReadRoot(Directory& directory, const Clock& clock, AdControllerView& view) 
   view.synchronized = Truth(root.First("issynchronized"));
   view.catalog_ready = Truth(root.First("isglobalcatalogready"));
   view.usn = ParseDecimal(root.First("highestcommittedusn"));
+  view.host = NormalDnsName(root.First("dnshostname")).value_or("another server");
   view.contexts = root.All("namingcontexts");
   if (view.contexts.size() > kMaxContexts) view.contexts.resize(kMaxContexts);
   view.default_context = root.First("defaultnamingcontext");
@@ -127,19 +129,20 @@ void ReadOwners(Directory& directory, AdControllerView& view) {
 }
 
 void LookAtLdap(const AdOptions& options, const AdController& controller, const Clock& clock,
-                LogonGate* gate, SeenController& seen) {
+                LogonGate* gate, AdDeadline until, SeenController& seen) {
   AdControllerView& view = seen.view;
   AdProbe& probe = view.probes["rootdse"];
   Socket socket =
-      Socket::Open(*seen.address, SOCK_STREAM, kLdapPort, Patience(options), probe.trouble);
+      Socket::Open(*seen.address, SOCK_STREAM, kLdapPort, Patience(options, until), probe.trouble);
   if (!socket.open()) return;
-  auto directory = Directory::Over(std::move(socket), controller.name, options.ca, probe.trouble);
+  auto directory =
+      Directory::Over(std::move(socket), controller.name, options.ca, until, probe.trouble);
   if (directory == nullptr) return;
   ReadRoot(*directory, clock, view);
   if (!probe.ok) return;
   Ping(*directory, options.domain, view);
   if (!controller.ldapi.empty()) {
-    directory = Directory::Local(controller.ldapi, view.probes["bind"].trouble);
+    directory = Directory::Local(controller.ldapi, until, view.probes["bind"].trouble);
     if (directory == nullptr) return;
     view.probes["bind"].ok = true;
   } else if (gate != nullptr) {
@@ -158,9 +161,9 @@ void LookAtLdap(const AdOptions& options, const AdController& controller, const 
 }
 
 void LookAtTls(const AdOptions& options, const AdController& controller, const AdAddress& address,
-               AdControllerView& view) {
+               AdDeadline until, AdControllerView& view) {
   for (const uint16_t port : {kLdapsPort, kCatalogTlsPort}) {
-    TlsSeen seen = ProbeTls(address, port, controller.name, options.ca, Patience(options));
+    TlsSeen seen = ProbeTls(address, port, controller.name, options.ca, Patience(options, until));
     // Whether there should be a global catalogue, only its flags tell.
     if (port == kLdapsPort) view.probes["tls"] = seen.probe;
     if (seen.certificate) view.certificates.push_back(*seen.certificate);
@@ -168,12 +171,13 @@ void LookAtTls(const AdOptions& options, const AdController& controller, const A
   }
 }
 
-void LookAtDns(const AdOptions& options, const AdAddress& address, AdControllerView& view) {
+void LookAtDns(const AdOptions& options, const AdAddress& address, AdDeadline until,
+               AdControllerView& view) {
   AdProbe& probe = view.probes["dns"];
   const Stopwatch watch;
   for (const std::string_view record : kAdRecords) {
     const std::string name = std::string(record) + "." + options.domain;
-    auto targets = AskServers(address, name, Patience(options), probe.trouble);
+    auto targets = AskServers(address, name, Patience(options, until), probe.trouble);
     if (!targets) break;
     view.records[std::string(record)] = std::move(*targets);
   }
@@ -184,13 +188,14 @@ void LookAtDns(const AdOptions& options, const AdAddress& address, AdControllerV
 }  // namespace
 
 SeenController LookAtController(const AdOptions& options, const AdController& controller,
-                                const Clock& clock, LogonGate* gate) {
+                                const Clock& clock, LogonGate* gate, AdDeadline until) {
   SeenController seen;
   AdControllerView& view = seen.view;
   view.name = controller.name;
   std::string trouble;
   const auto addresses =
-      ResolveAddresses(controller.address.empty() ? controller.name : controller.address, trouble);
+      ResolveAddresses(controller.address.empty() ? controller.name : controller.address,
+                       Patience(options, until), trouble);
   if (addresses.empty()) {
     view.unresolved = trouble;
     return seen;
@@ -202,29 +207,30 @@ SeenController LookAtController(const AdOptions& options, const AdController& co
   AdControllerView dns;
   std::vector<std::future<void>> under_way;
   if (options.Asks("certificates")) {
-    under_way.push_back(
-        std::async(std::launch::async, [&] { LookAtTls(options, controller, address, tls); }));
+    under_way.push_back(std::async(std::launch::async,
+                                   [&] { LookAtTls(options, controller, address, until, tls); }));
   }
   if (options.Asks("dns")) {
-    under_way.push_back(std::async(std::launch::async, [&] { LookAtDns(options, address, dns); }));
+    under_way.push_back(
+        std::async(std::launch::async, [&] { LookAtDns(options, address, until, dns); }));
   }
   KerberosSeen kerberos;
   AdProbe smb;
   const std::string account = options.account.empty() ? "oppetid-probe" : options.account;
   if (options.Asks("services")) {
     under_way.push_back(std::async(std::launch::async, [&] {
-      kerberos = ProbeKerberos(address, account, RealmOf(options.domain), Patience(options));
+      kerberos = ProbeKerberos(address, account, RealmOf(options.domain), Patience(options, until));
     }));
     under_way.push_back(
-        std::async(std::launch::async, [&] { smb = ProbeSmb(address, Patience(options)); }));
+        std::async(std::launch::async, [&] { smb = ProbeSmb(address, Patience(options, until)); }));
   }
   SntpSeen sntp;
   if (options.Asks("sntp")) {
-    under_way.push_back(
-        std::async(std::launch::async, [&] { sntp = ProbeSntp(address, Patience(options)); }));
+    under_way.push_back(std::async(std::launch::async,
+                                   [&] { sntp = ProbeSntp(address, Patience(options, until)); }));
   }
   if (options.Asks("services") || options.NeedsLogon()) {
-    LookAtLdap(options, controller, clock, gate, seen);
+    LookAtLdap(options, controller, clock, gate, until, seen);
   }
   for (auto& one : under_way) one.wait();
   if (options.Asks("services")) {

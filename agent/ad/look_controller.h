@@ -19,8 +19,8 @@ struct SeenController {
   std::unique_ptr<Directory> directory;  // when logged on
 };
 
-// `gate` is nullptr without an account.
+// `gate` is nullptr without an account. What has not answered by `until` is left.
 SeenController LookAtController(const AdOptions& options, const AdController& controller,
-                                const Clock& clock, LogonGate* gate);
+                                const Clock& clock, LogonGate* gate, AdDeadline until);
 
 }  // namespace oppetid::agent

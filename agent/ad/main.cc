@@ -7,9 +7,12 @@
 #include <stdlib.h>
 #include <sys/file.h>
 
+#include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <iostream>
 #include <span>
+#include <thread>
 
 #include "agent/ad/judge.h"
 #include "agent/ad/logon.h"
@@ -21,30 +24,8 @@
 namespace oppetid::agent {
 namespace {
 
-constexpr int kBadUsage = 64;          // none of the four states
-constexpr char kTicket[] = ".ticket";  // beside the memory
+constexpr int kBadUsage = 64;  // none of the four states
 constexpr size_t kMaxMemoryBytes = 64'000;
-
-// Kerberos takes everything from files and the environment. Ours ask the watched controllers only,
-// and leave the host's own settings alone.
-std::string SetUpKerberos(const AdOptions& options) {
-  const std::string realm = RealmOf(options.domain);
-  const std::string file = options.memory + ".krb5.conf";
-  std::string text = "[libdefaults]\n default_realm = " + realm +
-                     "\n dns_lookup_kdc = false\n dns_lookup_realm = false\n rdns = false\n"
-                     " dns_canonicalize_hostname = false\n[realms]\n " +
-                     realm + " = {\n";
-  for (const AdController& controller : options.controllers) {
-    text += "  kdc = " + (controller.address.empty() ? controller.name : controller.address) + "\n";
-  }
-  text += " }\n[domain_realm]\n ." + options.domain + " = " + realm + "\n " + options.domain +
-          " = " + realm + "\n";
-  const auto written = ReplaceFile(file, text);
-  if (!written.ok()) return std::string(written.message());
-  ::setenv("KRB5_CONFIG", file.c_str(), 1);
-  ::setenv("KRB5CCNAME", ("FILE:" + options.memory + kTicket).c_str(), 1);
-  return "";
-}
 
 std::string Save(const std::string& file, const AdMemory& memory) {
   const auto written = ReplaceFile(file, FormatAdMemory(memory));
@@ -56,16 +37,29 @@ int Say(const AdReport& report) {
   return static_cast<int>(report.state);
 }
 
-int Look(const AdOptions& options) {
-  // Two looks at once could each spend a logon: the second waits.
+// Waits for the lock, at most until the deadline.
+bool Lock(FILE* file, AdDeadline until) {
+  constexpr std::chrono::milliseconds kAgain(20);
+  while (::flock(::fileno(file), LOCK_EX | LOCK_NB) != 0) {
+    if (MillisLeft(until) == 0) return false;
+    std::this_thread::sleep_for(kAgain);
+  }
+  return true;
+}
+
+int Look(AdOptions options) {
+  // Two looks at once could each spend a logon: the second waits, in its own time.
+  const AdDeadline until = Within(std::chrono::milliseconds(options.budget_ms));
   FILE* lock = nullptr;
   AdMemory memory;
   std::string before;
   if (!options.memory.empty()) {
     lock = std::fopen((options.memory + ".lock").c_str(), "we");
-    if (lock == nullptr || ::flock(::fileno(lock), LOCK_EX) != 0) {
-      return Say({State::kUnknown, OneLine("cannot lock " + options.memory + ".lock"), ""});
+    if (lock == nullptr || !Lock(lock, until)) {
+      const char* why = lock == nullptr ? "" : ": another look at the domain has it";
+      return Say({State::kUnknown, OneLine("cannot lock " + options.memory + ".lock" + why), ""});
     }
+    options.budget_ms = std::max(1, MillisLeft(until));
     auto text = ReadFile(options.memory, kMaxMemoryBytes);
     // What cannot be read may hold a refusal.
     if (!text.ok() && !absl::IsNotFound(text.status())) {
@@ -74,21 +68,22 @@ int Look(const AdOptions& options) {
     if (text.ok()) before = std::move(*text);
     memory = ParseAdMemory(before);
   }
-  std::string trouble;
-  if (!options.keytab.empty()) trouble = SetUpKerberos(options);
+  if (!options.keytab.empty()) {
+    ::setenv("KRB5_CONFIG", (options.memory + kAdKerberosSettings).c_str(), 1);
+    ::setenv("KRB5CCNAME", ("FILE:" + options.memory + kAdTicket).c_str(), 1);
+  }
   const SystemClock clock;
   const auto save = [&options](const AdMemory& now) {
     return options.memory.empty() ? "no place for it" : Save(options.memory, now);
   };
   AdView view = LookAtDomain(options, clock, memory, save);
-  if (!trouble.empty()) view.notes.push_back(trouble);
   AdReport report = JudgeDomain(options, view, memory);
   if (!options.memory.empty() && FormatAdMemory(memory) != before) {
     const std::string unsaved = save(memory);
     if (!unsaved.empty() && report.state == State::kOk) report = {State::kUnknown, unsaved, ""};
   }
   // A ticket is not left lying about; each look gets its own.
-  if (!options.keytab.empty()) std::remove((options.memory + kTicket).c_str());
+  if (!options.keytab.empty()) std::remove((options.memory + kAdTicket).c_str());
   if (lock != nullptr) std::fclose(lock);
   return Say(report);
 }
@@ -99,6 +94,8 @@ int Look(const AdOptions& options) {
 int main(int argc, char** argv) {
   // Neither the user's settings nor the host's are ours.
   ::setenv("LDAPNOINIT", "1", 1);
+  // A connection that is gone is an error like others.
+  std::signal(SIGPIPE, SIG_IGN);
   std::string fault;
   const auto options = oppetid::agent::FromArguments(
       std::span<const char* const>(argv + 1, static_cast<size_t>(argc) - 1), fault);

@@ -4,6 +4,7 @@
 // After a refused logon nobody tries again with the same secret: a domain locks an account after a
 // few wrong passwords, and ours may be an important one. Where the refusal says that the password
 // was right (expired, disabled, locked …) one more try is made each hour, which counts for nothing.
+// A logon without an answer may have been refused: one more is made each hour, too few to lock.
 // Parsing is pure and forgiving: a damaged memory is an empty one, apart from a refusal.
 #pragma once
 

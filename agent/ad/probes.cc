@@ -154,8 +154,9 @@ KerberosSeen ProbeKerberos(const AdAddress& address, const std::string& account,
     seen.probe.trouble = "no Kerberos answer";
     return seen;
   }
-  seen.probe.ok = true;
   seen.error = reply->error;
+  seen.probe.ok = ServesRealm(reply->error);
+  if (!seen.probe.ok) seen.probe.trouble = "Kerberos error " + std::to_string(reply->error);
   if (reply->time) seen.skew = *reply->time - (asked + (answered - asked) / 2);
   return seen;
 }

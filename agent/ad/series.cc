@@ -360,11 +360,16 @@ std::string LinkMethod(const AdControllerView& controller) {
   return method;
 }
 
-bool IsReplicated(const AdView& view, const std::string& context) {
+bool IsReplicated(const AdView& view, const AdControllerView& controller,
+                  const std::string& context) {
+  // All controllers of a domain hold these, watched or not.
+  const bool is_everywhere = context == controller.default_context ||
+                             context == controller.configuration_context ||
+                             context == controller.schema_context;
+  if (is_everywhere && view.listed && view.listed->size() > 1) return true;
   const auto holders = std::count_if(
-      view.controllers.begin(), view.controllers.end(), [&](const AdControllerView& controller) {
-        return std::find(controller.contexts.begin(), controller.contexts.end(), context) !=
-               controller.contexts.end();
+      view.controllers.begin(), view.controllers.end(), [&](const AdControllerView& one) {
+        return std::find(one.contexts.begin(), one.contexts.end(), context) != one.contexts.end();
       });
   return holders > 1;
 }

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <memory>
 #include <system_error>
 
 #include "common/clock.h"
@@ -44,11 +45,34 @@ double Stopwatch::seconds() const {
   return std::chrono::duration<double>(SystemClock().SteadyNow() - start_).count();
 }
 
-std::vector<AdAddress> ResolveAddresses(const std::string& name, std::string& trouble) {
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  addrinfo* list = nullptr;
-  const int error = ::getaddrinfo(name.c_str(), nullptr, &hints, &list);
+std::vector<AdAddress> ResolveAddresses(const std::string& name, AdDeadline until,
+                                        std::string& trouble) {
+  // What the resolver's thread reads and writes; it is left to it when it does not come back.
+  struct Request {
+    std::string name;
+    addrinfo hints{};
+    gaicb block{};
+  };
+  auto request = std::make_unique<Request>();
+  request->name = name;
+  request->hints.ai_socktype = SOCK_STREAM;
+  request->block.ar_name = request->name.c_str();
+  request->block.ar_request = &request->hints;
+  gaicb* const one = &request->block;
+  gaicb* list_of_one[] = {one};
+  const int started = ::getaddrinfo_a(GAI_NOWAIT, list_of_one, 1, nullptr);
+  while (started == 0 && ::gai_error(one) == EAI_INPROGRESS && MillisLeft(until) > 0) {
+    const int left = MillisLeft(until);
+    const timespec wait{left / 1000, left % 1000 * 1'000'000L};
+    ::gai_suspend(list_of_one, 1, &wait);
+  }
+  const int error = started == 0 ? ::gai_error(one) : started;
+  if (error == EAI_INPROGRESS) {
+    if (::gai_cancel(one) == EAI_NOTCANCELED) (void)request.release();
+    trouble = "cannot resolve " + name + ": no answer in time";
+    return {};
+  }
+  addrinfo* const list = error == 0 ? one->ar_result : nullptr;
   std::vector<AdAddress> addresses;
   for (const addrinfo* entry = list; error == 0 && entry != nullptr; entry = entry->ai_next) {
     if (addresses.size() == kMaxAddresses || entry->ai_addrlen > sizeof(sockaddr_storage)) break;

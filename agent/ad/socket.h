@@ -34,8 +34,9 @@ struct AdAddress {
   socklen_t size = 0;
 };
 
-// Resolves a name with the system's resolver (which keeps its own time), or reads a literal.
-std::vector<AdAddress> ResolveAddresses(const std::string& name, std::string& trouble);
+// Resolves a name with the system's resolver, or reads a literal.
+std::vector<AdAddress> ResolveAddresses(const std::string& name, AdDeadline until,
+                                        std::string& trouble);
 
 class Socket {
  public:

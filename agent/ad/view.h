@@ -46,6 +46,7 @@ struct AdControllerView {
   std::optional<Instant> directory_time;  // its clock when the links were read
   std::optional<bool> synchronized;
   std::optional<bool> catalog_ready;
+  std::string host;  // the name by which it calls itself, in lower case
   std::optional<int64_t> usn;
   std::optional<uint32_t> flags;
   std::optional<int> kerberos_error;
@@ -75,9 +76,10 @@ struct AdListed {
   bool read_only = false;
   std::optional<Instant> password_set;
 };
+// Bits of `options` ([MS-ADTS] 6.1.1.2.2.1.2.1.1).
 inline constexpr int64_t kDsaIsCatalog = 1;
-inline constexpr int64_t kDsaInboundOff = 4;
-inline constexpr int64_t kDsaOutboundOff = 8;
+inline constexpr int64_t kDsaInboundOff = 2;
+inline constexpr int64_t kDsaOutboundOff = 4;
 
 struct AdAccount {
   std::string name;

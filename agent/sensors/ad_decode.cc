@@ -147,6 +147,9 @@ std::string ReplicationResultText(uint32_t result) {
     case 1326:
       words = "logon failure";
       break;
+    case 1398:
+      words = "clocks too far apart";
+      break;
     case 1722:
       words = "RPC server unavailable";
       break;
@@ -249,6 +252,10 @@ std::optional<uint32_t> ParseRefusal(std::string_view diagnostic) {
 
 std::string RefusalText(uint32_t code) {
   switch (code) {
+    case kRefusedRevoked:
+      return "it is locked, disabled or expired";
+    case kRefusedUnanswered:
+      return "it may count as a wrong password";
     case 0x525:
       return "no such account";
     case 0x52e:
@@ -274,6 +281,8 @@ std::string RefusalText(uint32_t code) {
 
 bool RefusalCounts(uint32_t code) {
   switch (code) {
+    case kRefusedRevoked:
+    case kRefusedUnanswered:
     case 0x530:
     case 0x531:
     case 0x532:

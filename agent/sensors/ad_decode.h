@@ -69,6 +69,9 @@ std::optional<int64_t> ParseGptVersion(std::string_view ini);
 
 // The code in the diagnostic message of a refused simple bind: "… data 52e, v1db1" -> 0x52e.
 std::optional<uint32_t> ParseRefusal(std::string_view diagnostic);
+// Two of our own: the Kerberos centre does not tell why, and no answer came at all.
+inline constexpr uint32_t kRefusedRevoked = 1;
+inline constexpr uint32_t kRefusedUnanswered = 2;
 // Those codes in words: "wrong password or no such account", "locked" …
 std::string RefusalText(uint32_t code);
 // Whether a refusal says that the password is wrong, or may say so: each of these counts towards

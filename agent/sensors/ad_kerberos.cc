@@ -91,6 +91,21 @@ std::string BuildAsRequest(std::string_view account, std::string_view realm, uin
                                         Tlv(Context(4), Tlv(kSequence, body))));
 }
 
+bool ServesRealm(int error) {
+  switch (error) {
+    case 0:   // a ticket, without pre-authentication
+    case 6:   // no such account
+    case 12:  // not at this time, or not from here
+    case 14:  // none of its keys is of these kinds
+    case 18:  // locked, disabled or expired
+    case 23:  // its password has expired
+    case 25:  // pre-authentication, please
+      return true;
+    default:  // no such realm, a database that cannot be read …
+      return false;
+  }
+}
+
 std::optional<KerberosReply> ParseKerberosReply(std::string_view message) {
   const auto outer = Take(message);
   if (!outer) return std::nullopt;

@@ -27,6 +27,10 @@ struct KerberosReply {
   std::optional<Instant> time;  // of the centre, in a KRB-ERROR
 };
 
+// Whether a centre with this answer serves the realm: those that it gives are about the account
+// only.
+bool ServesRealm(int error);
+
 // nullopt for anything that is neither an AS-REP nor a KRB-ERROR.
 std::optional<KerberosReply> ParseKerberosReply(std::string_view message);
 

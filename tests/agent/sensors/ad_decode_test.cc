@@ -160,6 +160,15 @@ TEST(AdKerberos, WhatIsNoAnswer) {
   EXPECT_EQ(ParseKerberosReply(std::string("\x6b\x00", 2))->error, 0);
 }
 
+TEST(AdKerberos, AnErrorAboutTheAccountIsNoneOfTheCentre) {
+  for (const int about_the_account : {0, 6, 12, 14, 18, 23, 25}) {
+    EXPECT_TRUE(ServesRealm(about_the_account)) << about_the_account;
+  }
+  for (const int about_the_centre : {7, 29, 60, 68}) {
+    EXPECT_FALSE(ServesRealm(about_the_centre)) << about_the_centre;
+  }
+}
+
 TEST(AdKerberos, TheRequestIsWhatTheOthersSend) {
   // Sent to Samba's centre, which answered as above.
   const std::string request = BuildAsRequest("svc-monitor", "AD.TEST", 0x12345678);
@@ -211,13 +220,15 @@ TEST(AdMemory, AWrongPasswordIsNeverTriedAgain) {
   EXPECT_FALSE(MayLogOn(ParseAdMemory("refused a x y z"), "a", now));
 }
 
-TEST(AdMemory, WhatCountsForNothingIsTriedHourly) {
+TEST(AdMemory, WhatCountsForNothingOrPerhapsIsTriedHourly) {
   const Instant now = FromUnixMillis(1'795'332'000'000);
-  AdMemory memory;
-  memory.refusal = AdRefusal{"a", 0x775, now, "dc1"};
-  EXPECT_FALSE(MayLogOn(memory, "a", now + std::chrono::minutes(59)));
-  EXPECT_TRUE(MayLogOn(memory, "a", now + std::chrono::hours(1)));
-  EXPECT_FALSE(MayLogOn(memory, "a", now - std::chrono::hours(5)));
+  for (const uint32_t code : {0x775U, kRefusedRevoked, kRefusedUnanswered}) {
+    AdMemory memory;
+    memory.refusal = AdRefusal{"a", code, now, "dc1"};
+    EXPECT_FALSE(MayLogOn(memory, "a", now + std::chrono::minutes(59)));
+    EXPECT_TRUE(MayLogOn(memory, "a", now + std::chrono::hours(1)));
+    EXPECT_FALSE(MayLogOn(memory, "a", now - std::chrono::hours(5)));
+  }
 }
 
 TEST(AdOptionsTest, TravelAsArguments) {

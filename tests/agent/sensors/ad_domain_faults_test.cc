@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "tests/support/ad_domain.h"
+#include "tests/support/stalling_relay.h"
 
 namespace oppetid::agent {
 namespace {
@@ -153,6 +154,59 @@ TEST_F(AdDomainTest, ACutLink) {
   AwaitHealth();
 }
 
+TEST_F(AdDomainTest, ReplicationThatIsSwitchedOff) {
+  const std::string options = "dc2 drs options dc2.ad.test " + domain_->Admin() + " --dsa-option=";
+  domain_->Run("tool", options + "+DISABLE_INBOUND_REPL >/dev/null");
+  const auto sensor = Make(Config());
+  const Answer off = Until(*sensor, [](const Answer& a) { return a.state == State::kCritical; });
+  EXPECT_EQ(off.state, State::kCritical);
+  EXPECT_THAT(off.text, StartsWith("dc2.ad.test's replication is switched off"));
+  EXPECT_EQ(Value(off, "ad_dc_replication_disabled", Dc(kDc2)), 1.0);
+  EXPECT_EQ(Value(off, "ad_dc_replication_disabled", Dc(kDc1)), 0.0);
+  domain_->Run("tool", options + "-DISABLE_INBOUND_REPL >/dev/null");
+  AwaitHealth();
+}
+
+// One that accepts and then hangs costs neither the others' results nor the deadline.
+TEST_F(AdDomainTest, AControllerThatStallsHalfWay) {
+  const std::string keys =
+      "{sensor: active_directory, domain: ad.test, deadline: 6s, response: {warning: 1m}, "
+      "controllers: [dc1.ad.test, {name: dc2.ad.test, address: 127.53.0.12}], expected: 2, parts: "
+      "[directory, replication], account: svc-monitor, ca: " +
+      domain_->fact("ca") + ", memory: " + own_.path() +
+      "/memory, password_file: " + WriteSecret(domain_->fact("monitor_password")) + "}";
+  const std::pair<StallingRelay::After, const char*> cases[] = {
+      {StallingRelay::kHello, "no logon at dc2.ad.test (no TLS, so no logon: no answer in time)"},
+      {StallingRelay::kFirstSearch, "dc2.ad.test does not answer LDAP (no answer in time)"},
+  };
+  for (const auto& [after, text] : cases) {
+    const StallingRelay relay("127.53.0.12", domain_->fact("dc2"), 389, after);
+    const auto start = std::chrono::steady_clock::now();
+    const Answer answer = Ask(keys);
+    EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(6));
+    EXPECT_EQ(answer.state, State::kWarning);
+    EXPECT_THAT(answer.text, StartsWith(text));
+    EXPECT_EQ(Value(answer, "ad_replication_last_result", Link(kDc1, kDc2)), 0.0);
+    EXPECT_EQ(Value(answer, "ad_dc_count", {{"domain", "ad.test"}}), 2.0);
+  }
+}
+
+TEST_F(AdDomainTest, WithAKeytabToo) {
+  ::chmod(domain_->fact("keytab").c_str(), 0600);
+  const auto sensor = Make(
+      "{sensor: active_directory, domain: ad.test, deadline: 6s, controllers: [dc1.ad.test, "
+      "dc2.ad.test], account: svc-monitor, keytab: " +
+      domain_->fact("keytab") + ", memory: " + own_.path() + "/memory}");
+  domain_->Run("link", "dc1 down");
+  domain_->Run("link", "dc2 down");
+  const Answer none = Ask(*sensor);
+  EXPECT_EQ(none.state, State::kCritical) << "libkrb5 alone would ask for half a minute";
+  EXPECT_THAT(none.text, StartsWith("no controller of ad.test answers"));
+  domain_->Run("link", "dc1 up");
+  domain_->Run("link", "dc2 up");
+  AwaitHealth();
+}
+
 TEST_F(AdDomainTest, AClockThatIsOff) {
   const auto sensor = Make(Config());
   domain_->Run("kill", "dc2");
@@ -195,6 +249,24 @@ TEST_F(AdLostDomainTest, ADatabaseThatWentBackInTime) {
   EXPECT_EQ(after.state, State::kCritical);
   EXPECT_THAT(after.text, HasSubstr("dc2.ad.test's database went back in time (USN "));
   EXPECT_EQ(Ask(*sensor).state, State::kCritical) << "once seen it stays";
+}
+
+// What is left of a controller that was not demoted, but forgotten.
+TEST_F(AdLostDomainTest, AControllerWhoseComputerAccountWasDeletedIsStillListed) {
+  domain_->Run("kill", "dc2");
+  ASSERT_EQ(
+      Domain::Shell("LDAPTLS_CACERT=" + domain_->fact("ca") + " ldapdelete -x -r -H ldaps://" +
+                    kDc1 + " -D Administrator@ad.test -w '" + domain_->fact("admin_password") +
+                    "' 'CN=DC2,OU=Domain Controllers,DC=ad,DC=test'"),
+      0);
+  const Answer answer =
+      Ask("{sensor: active_directory, domain: ad.test, deadline: 30s, parts: [directory], "
+          "controllers: [dc1.ad.test], expected: 1, account: svc-monitor, ca: " +
+          domain_->fact("ca") + ", memory: " + own_.path() +
+          "/memory, password_file: " + WriteSecret(domain_->fact("monitor_password")) + "}");
+  EXPECT_EQ(answer.state, State::kWarning);
+  EXPECT_THAT(answer.text, HasSubstr("the directory lists 2 controllers, not 1"));
+  EXPECT_EQ(Value(answer, "ad_dc_count", {{"domain", "ad.test"}}), 2.0);
 }
 
 }  // namespace

@@ -50,6 +50,7 @@ class AdJudgeTest : public testing::Test {
     controller.directory_time = view_.now;
     controller.synchronized = true;
     controller.catalog_ready = true;
+    controller.host = name;
     controller.usn = 5000;
     controller.flags = kAdvertisesLdap | kAdvertisesDs | kAdvertisesKdc;
     controller.kerberos_error = 25;
@@ -209,6 +210,15 @@ TEST_F(AdJudgeTest, ReplicationThatCannotBeSeenIsUnknown) {
   EXPECT_THAT(alone.text, testing::Not(HasSubstr("shows no replication")));
 }
 
+TEST_F(AdJudgeTest, LinksThatCouldNotBeReadAreUnknown) {
+  dc1().links.clear();
+  dc1().links_read = false;
+  Expect(State::kUnknown, "dc1.ad.test does not tell its replication state");
+  dc1().probes["bind"] = {false, 0, "no TLS"};
+  Expect(State::kWarning, "no logon at dc1.ad.test (no TLS)");
+  EXPECT_THAT(Judge().text, testing::Not(HasSubstr("does not tell")));
+}
+
 TEST_F(AdJudgeTest, ANamingContextWithoutAPartner) {
   const char kZones[] = "DC=DomainDnsZones,DC=ad,DC=test";
   dc1().contexts.push_back(kZones);
@@ -216,6 +226,12 @@ TEST_F(AdJudgeTest, ANamingContextWithoutAPartner) {
   EXPECT_EQ(Judge().state, State::kOk) << "no other controller has it";
   dc2().contexts.push_back(kZones);
   Expect(State::kCritical, "dc1.ad.test has no partner for DC=DomainDnsZones");
+  // The domain itself is at every controller that is listed, watched or not.
+  view_.controllers.pop_back();
+  dc1().links.back().links = dc1().links.front().links;
+  dc1().links.front().links.clear();
+  dc1().default_context = kContext;
+  Expect(State::kCritical, "dc1.ad.test has no partner for DC=ad,DC=test");
 }
 
 TEST_F(AdJudgeTest, OwnersOfTheRoles) {
@@ -241,9 +257,23 @@ TEST_F(AdJudgeTest, ADatabaseThatWentBackStaysCriticalUntilItHasCaughtUp) {
   EXPECT_EQ(Judge().state, State::kOk);
 }
 
+TEST_F(AdJudgeTest, AWrongAddressIsNoDatabaseThatWentBack) {
+  memory_.usn["inv2"] = 6000;
+  dc2().host = "dc1.ad.test";
+  Expect(State::kUnknown, "the address of dc2.ad.test is that of dc1.ad.test");
+  dc2().usn = 9000;
+  EXPECT_EQ(Judge().state, State::kUnknown);
+  EXPECT_EQ(memory_.usn["inv2"], 6000) << "nor is it remembered as the other's";
+}
+
 TEST_F(AdJudgeTest, ListedControllers) {
-  (*view_.listed)[0].options |= kDsaOutboundOff;
-  Expect(State::kCritical, "dc1.ad.test's replication is switched off");
+  for (const int64_t inbound_outbound : {2, 4}) {
+    (*view_.listed)[0].options = kDsaIsCatalog | inbound_outbound;
+    Expect(State::kCritical, "dc1.ad.test's replication is switched off");
+  }
+  constexpr int64_t kTranslationOff = 8;
+  (*view_.listed)[0].options = kDsaIsCatalog | kTranslationOff;
+  EXPECT_EQ(Judge().state, State::kOk) << "which is no matter of replication";
   (*view_.listed)[0].options = kDsaIsCatalog;
   (*view_.listed)[0].password_set = view_.now - std::chrono::days(61);
   Expect(State::kWarning, "dc1.ad.test's own password is 61 days old");
@@ -287,6 +317,8 @@ TEST_F(AdJudgeTest, CertificatesAndAges) {
 TEST_F(AdJudgeTest, Accounts) {
   view_.locked_accounts = 11;
   Expect(State::kWarning, "11 accounts are locked");
+  view_.locked_is_least = true;
+  Expect(State::kWarning, "at least 11 accounts are locked");
   view_.locked_accounts = 10;
   view_.accounts = {{"svc", true, false, false, false, view_.now + std::chrono::days(13)}};
   Expect(State::kWarning, "service account svc's password expires in 13 days");
