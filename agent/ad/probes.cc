@@ -23,27 +23,28 @@ constexpr uint16_t kDnsPort = 53;
 constexpr uint16_t kSntpPort = 123;
 constexpr uint16_t kSmbPort = 445;
 constexpr size_t kMaxDatagram = 65'535;
-constexpr size_t kMaxKerberosReply = 65'536;  // over TCP; an error has 200 bytes
+constexpr size_t kMaxTcpReply = 65'536;  // what DNS can say; an error of Kerberos has 200 bytes
 constexpr auto kDatagramPatience = std::chrono::milliseconds(1000);  // then it counts as lost
 constexpr int kDatagramAttempts = 2;
 
 AdDeadline Sooner(AdDeadline until) { return std::min(until, Within(kDatagramPatience)); }
 
-std::string ExchangeOverTcp(const AdAddress& address, const std::string& request, AdDeadline until,
-                            std::string& trouble) {
-  Socket socket = Socket::Open(address, SOCK_STREAM, kKerberosPort, until, trouble);
+// Each message has its length in front, in so many bytes.
+std::string ExchangeOverTcp(const AdAddress& address, uint16_t port, size_t length_bytes,
+                            const std::string& request, AdDeadline until, std::string& trouble) {
+  Socket socket = Socket::Open(address, SOCK_STREAM, port, until, trouble);
   if (!socket.open()) return "";
   std::string framed;
-  for (int shift = 24; shift >= 0; shift -= 8) {
-    framed += static_cast<char>(request.size() >> shift & 0xFF);
+  for (size_t i = length_bytes; i-- > 0;) {
+    framed += static_cast<char>(request.size() >> 8 * i & 0xFF);
   }
   trouble = socket.Send(framed + request, until);
   if (!trouble.empty()) return "";
-  const std::string prefix = socket.ReceiveAll(4, until, trouble);
+  const std::string prefix = socket.ReceiveAll(length_bytes, until, trouble);
   if (prefix.empty()) return "";
   size_t size = 0;
   for (const char byte : prefix) size = size << 8 | static_cast<uint8_t>(byte);
-  if (size == 0 || size > kMaxKerberosReply) {
+  if (size == 0 || size > kMaxTcpReply) {
     trouble = "an answer of a size that none has";
     return "";
   }
@@ -74,11 +75,19 @@ std::optional<DnsReply> AskDns(const AdAddress& address, const std::string& name
   std::random_device random;
   const auto id = static_cast<uint16_t>(random());
   const std::vector<uint8_t> query = BuildDnsQuery(id, *normal, type);
-  const std::string bytes =
-      ExchangeOverUdp(address, kDnsPort, std::string(query.begin(), query.end()), until, trouble);
+  const std::string request(query.begin(), query.end());
+  const auto parse = [](const std::string& bytes) {
+    return ParseDnsReply(
+        std::span<const uint8_t>(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()));
+  };
+  std::string bytes = ExchangeOverUdp(address, kDnsPort, request, until, trouble);
   if (bytes.empty()) return std::nullopt;
-  auto reply = ParseDnsReply(
-      std::span<const uint8_t>(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()));
+  auto reply = parse(bytes);
+  if (reply && reply->truncated) {  // the controllers of a large domain do not fit
+    bytes = ExchangeOverTcp(address, kDnsPort, 2, request, until, trouble);
+    if (bytes.empty()) return std::nullopt;
+    reply = parse(bytes);
+  }
   constexpr uint8_t kNoError = 0;
   constexpr uint8_t kNoSuchName = 3;
   if (!reply || reply->id != id) {
@@ -144,7 +153,7 @@ KerberosSeen ProbeKerberos(const AdAddress& address, const std::string& account,
       ExchangeOverUdp(address, kKerberosPort, request, Sooner(until), seen.probe.trouble);
   if (bytes.empty()) {
     asked = clock.Now();
-    bytes = ExchangeOverTcp(address, request, until, seen.probe.trouble);
+    bytes = ExchangeOverTcp(address, kKerberosPort, 4, request, until, seen.probe.trouble);
   }
   const Instant answered = clock.Now();
   seen.probe.seconds = watch.seconds();

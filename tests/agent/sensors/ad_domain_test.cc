@@ -2,7 +2,9 @@
 // tests/README.md tells the observations.
 #include "tests/support/ad_domain.h"
 
+#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ip/udp.hpp>
+#include <boost/asio/write.hpp>
 
 #include "tests/support/stalling_relay.h"
 
@@ -135,6 +137,46 @@ TEST_F(AdDomainTest, ATimeServiceThatIsOff) {
   EXPECT_NEAR(*skew, 100, 5);
   EXPECT_EQ(answer.state, State::kWarning);
   EXPECT_THAT(answer.text, HasSubstr("dc1.ad.test's clock is "));
+}
+
+// A name server that says over UDP only that its answer is cut off, as with ten controllers, and
+// over TCP a name without targets. Samba's never cuts.
+TEST_F(AdDomainTest, ANameServerWhoseAnswersDoNotFitADatagram) {
+  const auto address = boost::asio::ip::make_address("127.53.0.14");
+  boost::asio::ip::udp::socket datagrams(io_, {address, 53});
+  boost::asio::ip::tcp::acceptor acceptor(io_, {address, 53});
+  boost::asio::ip::udp::endpoint client;
+  std::string request(600, '\0');
+  std::function<void()> cut_off = [&] {
+    datagrams.async_receive_from(boost::asio::buffer(request), client,
+                                 [&](const boost::system::error_code& error, size_t size) {
+                                   if (error) return;
+                                   std::string reply = request.substr(0, size);
+                                   reply[2] = '\x86';  // an answer, with authority, truncated
+                                   datagrams.send_to(boost::asio::buffer(reply), client);
+                                   cut_off();
+                                 });
+  };
+  size_t whole = 0;
+  std::function<void()> answer_whole = [&] {
+    acceptor.async_accept(
+        [&](const boost::system::error_code& error, boost::asio::ip::tcp::socket connection) {
+          if (error) return;
+          std::string query(600, '\0');
+          query.resize(connection.read_some(boost::asio::buffer(query)));
+          query[4] = '\x84';  // behind two bytes of length
+          boost::asio::write(connection, boost::asio::buffer(query));
+          ++whole;
+          answer_whole();
+        });
+  };
+  cut_off();
+  answer_whole();
+  const Answer answer =
+      Ask("{sensor: active_directory, domain: ad.test, parts: [dns], deadline: 30s, controllers: "
+          "[{name: dc1.ad.test, address: 127.53.0.14}]}");
+  EXPECT_EQ(ProbeOk(answer, kDc1, "dns"), 1) << answer.text;
+  EXPECT_EQ(whole, 7U) << "once for each record";
 }
 
 TEST_F(AdDomainTest, AnUnexpectedNumberOfControllers) {
