@@ -51,6 +51,7 @@ std::optional<ReportedRun> ReadRun(const boost::json::value& value) {
 std::optional<RunHistory> ReadHistory(const boost::json::object& object) {
   RunHistory history;
   history.open = JsonInstant(object, "open");
+  history.overtaken = JsonInstant(object, "overtaken");
   const boost::json::array* runs = JsonArray(object, "runs");
   if (runs == nullptr || runs->size() > kMaxReportedRuns) return std::nullopt;
   for (const boost::json::value& value : *runs) {
@@ -93,6 +94,7 @@ std::string FormatHistory(const JobHistory& history) {
     const RunHistory& kind = history[i];
     boost::json::object object;
     if (kind.open) object["open"] = FormatInstant(*kind.open);
+    if (kind.overtaken) object["overtaken"] = FormatInstant(*kind.overtaken);
     boost::json::array runs;
     for (const ReportedRun& run : kind.runs) runs.push_back(ToJson(run));
     object["runs"] = std::move(runs);

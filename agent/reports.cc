@@ -1,6 +1,7 @@
 #include "agent/reports.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "agent/report_store.h"
 #include "common/log.h"
@@ -33,17 +34,26 @@ std::string NotAllowed(uid_t user, const std::string& name) {
          "`: its check does not name that user in `users`";
 }
 
+// A run that was overtaken ends after one that began later; but one that has ended in a time to
+// come is of a clock that was set back since, and gives way.
+bool IsNewest(const ReportedRun& run, const std::optional<ReportedRun>& last) {
+  return !last || run.start >= last->start || run.end < last->end;
+}
+
 void Close(RunHistory& history, ReportedRun run) {
   history.open.reset();
-  if (run.success) history.last_success = run;
+  if (run.success && IsNewest(run, history.last_success)) history.last_success = run;
   history.runs.push_back(std::move(run));
   if (history.runs.size() > kMaxReportedRuns) history.runs.pop_front();
 }
 
 void Apply(const JobReport& report, Instant now, RunHistory& history) {
   if (report.event == RunEvent::kStart) {
-    if (history.open) {
+    if (!history.open) {
+      history.overtaken.reset();
+    } else {
       // It began anew without having ended: that one has failed.
+      if (!history.overtaken) history.overtaken = history.open;
       ReportedRun lost;
       lost.start = std::min(*history.open, now);
       lost.end = now;
@@ -54,10 +64,13 @@ void Apply(const JobReport& report, Instant now, RunHistory& history) {
     return;
   }
   ReportedRun run;
-  run.start_known = history.open && *history.open <= now;
-  run.start = run.start_known ? *history.open : now;
   run.end = now;
   run.success = report.event == RunEvent::kSuccess;
+  std::optional<Instant> start = history.open;
+  // A failure is news whichever run it is of.
+  if (!start && run.success) start = std::exchange(history.overtaken, std::nullopt);
+  run.start_known = start && *start <= now;
+  run.start = run.start_known ? *start : now;
   run.bytes = report.bytes;
   run.files = report.files;
   run.exit_code = report.exit_code;

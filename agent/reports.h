@@ -49,9 +49,12 @@ struct ReportedRun {
 };
 
 struct RunHistory {
-  std::optional<Instant> open;   // started, and nothing heard since
-  std::deque<ReportedRun> runs;  // the newest, oldest first
-  std::optional<ReportedRun> last_success;
+  std::optional<Instant> open;  // started, and nothing heard since
+  // The first start that another one overtook. It counts as failed; but a success that nobody has
+  // started is its end, and reaches no further than it.
+  std::optional<Instant> overtaken;
+  std::deque<ReportedRun> runs;             // the newest, oldest first
+  std::optional<ReportedRun> last_success;  // of the newest start
 };
 using JobHistory = std::array<RunHistory, kRunKinds>;  // by RunKind
 

@@ -16,9 +16,6 @@ constexpr int64_t kMaxSize = 1'000'000'000'000'000'000;  // an exabyte
 constexpr int64_t kHalf = 50'000'000;                    // of millionths of a percent
 // A run that holds less than a tenth of what it used to has lost its source.
 constexpr uint64_t kNothing = 10;
-// Clocks of two machines differ by less; a run later than this is dated wrongly, and must not
-// hide that the others are old.
-constexpr Millis kAhead{600'000};
 
 std::string MachineName() {
   char name[256] = "";
@@ -129,6 +126,7 @@ class Judge {
     if (!settings_.max_age || success_ == nullptr) return;
     if (success_->files) {
       Add("backup_last_files", static_cast<double>(*success_->files));
+      if (*success_->files == 0) verdict_.Add(State::kCritical, "holds no files");
     }
     if (!success_->size) return;
     const uint64_t size = *success_->size;
@@ -232,7 +230,7 @@ void GiveRuns(const std::vector<SeenRun>& runs, const BackupSettings& settings, 
 // Leaves the runs that can be true, by start.
 size_t TakeOutFuture(std::vector<SeenRun>& runs, Instant now) {
   const size_t future =
-      std::erase_if(runs, [&](const SeenRun& run) { return run.end > now + kAhead; });
+      std::erase_if(runs, [&](const SeenRun& run) { return run.end > now + kRunAhead; });
   std::stable_sort(runs.begin(), runs.end(),
                    [](const SeenRun& a, const SeenRun& b) { return a.start < b.start; });
   return future;

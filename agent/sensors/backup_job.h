@@ -19,6 +19,9 @@ namespace oppetid::agent {
 
 // Runs given as facts with each answer: a month of nights. Older ones were given before.
 inline constexpr size_t kMaxBackupRuns = 32;
+// Clocks of two machines differ by less; a run later than this is dated wrongly, and must not
+// hide that the others are old.
+inline constexpr Millis kRunAhead{600'000};
 // The newest run is compared with the median of at most so many before it.
 inline constexpr size_t kComparedRuns = 5;
 

@@ -88,7 +88,11 @@ class JobSensor : public Sensor {
     Proof proof;
     if (!history.runs.empty()) proof.newest = ToSeen(history.runs.back());
     if (const auto hung = Hung(history, now)) proof.newest = hung;
-    if (history.last_success) proof.last_success = history.last_success->start;
+    for (const SeenRun& run : Runs(history)) {
+      // A clock that was ahead must not make it young for as long.
+      if (!run.success || run.end > now + kRunAhead) continue;
+      proof.last_success = std::max(proof.last_success.value_or(run.start), run.start);
+    }
     return proof;
   }
 

@@ -92,6 +92,70 @@ TEST_F(JobTest, ASecondStartMeansThatTheFirstHasFailed) {
   EXPECT_FALSE(answer.backup_runs.front().success);
 }
 
+TEST_F(JobTest, RunsThatOverlapReachNoFurtherThanTheirStarts) {
+  Start({kNightly});
+  const Instant first = clock_.Now();
+  EXPECT_EQ(Job("start"), "");
+  clock_.Advance(hours(4));
+  const Instant second = clock_.Now();
+  EXPECT_EQ(Job("start"), "");
+  clock_.Advance(hours(1));
+  EXPECT_EQ(Job("success"), "");
+  disk_.Crash();
+  Start({kNightly});
+  clock_.Advance(hours(4));
+  EXPECT_EQ(Job("success"), "");
+  const Answer answer = Ask("nightly");
+  EXPECT_EQ(answer.state, State::kOk) << answer.text;
+  EXPECT_EQ(answer.text, "last success began 5h ago, took 60m");
+  for (const BackupRun& run : answer.backup_runs) {
+    EXPECT_TRUE(run.start == first || run.start == second);
+  }
+  // The first of two that overlap may be the one that succeeds.
+  EXPECT_EQ(Job("start"), "");
+  const Instant third = clock_.Now();
+  clock_.Advance(hours(1));
+  EXPECT_EQ(Job("start"), "");
+  EXPECT_EQ(Job("fail"), "");
+  EXPECT_EQ(Job("success"), "");
+  EXPECT_EQ(Of(Ask("nightly"), "backup_last_success_timestamp_seconds"),
+            static_cast<double>(ToUnixMillis(third) / 1000));
+  // A failure is told, whichever run it is of.
+  EXPECT_EQ(Job("fail"), "");
+  EXPECT_EQ(Ask("nightly").state, State::kCritical);
+  // A run that ends in its turn settles what was before it.
+  EXPECT_EQ(Job("start"), "");
+  EXPECT_EQ(Job("success"), "");
+  clock_.Advance(hours(1));
+  EXPECT_EQ(Job("success"), "");
+  EXPECT_THAT(Ask("nightly").text, StartsWith("last success began 0s ago"));
+}
+
+TEST_F(JobTest, ARunThatHoldsNoFilesIsNoBackup) {
+  Start({kNightly});
+  EXPECT_EQ(Job("success", R"(,"files":0)"), "");
+  const Answer answer = Ask("nightly");
+  EXPECT_EQ(answer.state, State::kCritical);
+  EXPECT_EQ(answer.text, "holds no files");
+}
+
+TEST_F(JobTest, AProofOfATimeToComeIsNotYoungUntilThen) {
+  const std::vector<std::string> checks = {
+      "{name: proof, sensor: job, job: nightly, users: [4321], restore_test_every: 92d}"};
+  Start(checks);
+  EXPECT_EQ(Job("success", R"(,"kind":"restore_test")"), "");
+  // A clock that was years ahead for a while.
+  const Instant before = clock_.Now();
+  clock_.SetWall(before + hours(24 * 900));
+  EXPECT_EQ(Job("success", R"(,"kind":"restore_test")"), "");
+  clock_.SetWall(before + hours(24 * 93));
+  const Answer answer = Ask("proof");
+  EXPECT_EQ(answer.state, State::kWarning) << answer.text;
+  EXPECT_THAT(answer.text, StartsWith("last restore test 93d ago"));
+  EXPECT_EQ(Job("success", R"(,"kind":"restore_test")"), "");
+  EXPECT_THAT(Ask("proof").text, StartsWith("restore test 0s ago"));
+}
+
 TEST_F(JobTest, AFailureIsToldWithItsExitCodeAndForgottenAfterASuccess) {
   Start({kNightly});
   EXPECT_EQ(Job("success", R"(,"bytes":1000)"), "");
