@@ -87,6 +87,63 @@ TEST_F(FilesTest, AFileOfTheFutureDoesNotHideOldOnes) {
   EXPECT_EQ(answer.backup_runs.size(), 1U);
 }
 
+TEST_F(FilesTest, WhatIsWrittenWhereClocksAreAheadIsARunUnderWayToo) {
+  Make("a.dump", 1000, "3 hours");
+  Make("b.dump", 4, "-3 minutes");
+  const Answer answer = Ask(Config());
+  EXPECT_EQ(answer.state, State::kOk) << answer.text;
+  EXPECT_EQ(Result(answer), "running");
+  EXPECT_EQ(answer.backup_runs.size(), 1U);
+}
+
+TEST_F(FilesTest, AFileWrittenOverInPlaceIsANewRun) {
+  const std::string file = dir_.path() + "/a.dump";
+  WriteFile(file, std::string(1000, 'x'));
+  struct stat before {};
+  ASSERT_EQ(::stat(file.c_str(), &before), 0);
+  const auto sensor = Make(Config("settled: 0s"));
+  const Answer first = Ask(*sensor);
+  ASSERT_EQ(first.backup_runs.size(), 1U);
+  struct stat after {};
+  do {  // a clock of the kernel's ticks
+    WriteFile(file, std::string(1100, 'y'));
+    ASSERT_EQ(::stat(file.c_str(), &after), 0);
+  } while (after.st_mtim.tv_sec == before.st_mtim.tv_sec &&
+           after.st_mtim.tv_nsec / 1'000'000 == before.st_mtim.tv_nsec / 1'000'000);
+  ASSERT_EQ(before.st_ino, after.st_ino);
+  for (int i = 0; i < 2; ++i) {
+    const Answer second = Ask(*sensor);
+    ASSERT_EQ(second.backup_runs.size(), 1U);
+    EXPECT_EQ(second.backup_runs.front().start, second.backup_runs.front().end)
+        << "its creation is the start of another run";
+    EXPECT_GT(second.backup_runs.front().start, first.backup_runs.front().end);
+    EXPECT_EQ(Of(second, "backup_last_duration_seconds"), std::nullopt);
+    EXPECT_EQ(second.backup_runs.front().bytes, 1100U);
+  }
+}
+
+TEST_F(FilesTest, ALinkCountsAsWhatItNamesOnce) {
+  ASSERT_EQ(Shell("mkdir " + dir_.path() + "/today"), 0);
+  Make("today/a.dump", 2000, "2 hours");
+  ASSERT_EQ(Shell("cd " + dir_.path() +
+                  "; ln -s today/a.dump latest.dump; ln -s latest.dump "
+                  "newest.dump; ln -s nothing gone.dump; ln -s today dir.dump"),
+            0);
+  const Answer answer = Ask(Config());
+  EXPECT_EQ(answer.state, State::kOk) << answer.text;
+  EXPECT_EQ(Of(answer, "backup_snapshots"), 1.0);
+  EXPECT_EQ(Of(answer, "backup_last_size_bytes"), 2000.0);
+}
+
+TEST_F(FilesTest, AFileThatCannotBeToldIsUnknownAndNotMissing) {
+  Make("a.dump", 1000, "9 days");
+  ASSERT_EQ(Shell("ln -s b.dump " + dir_.path() + "/b.dump"), 0);
+  const Answer answer = Ask(Config());
+  EXPECT_EQ(answer.state, State::kUnknown) << answer.text;
+  EXPECT_EQ(answer.text, "cannot read b.dump: Too many levels of symbolic links");
+  EXPECT_EQ(Result(answer), "unknown");
+}
+
 TEST_F(FilesTest, RunsGivenAreTheNewestAndBounded) {
   for (int i = 0; i < 40; ++i) {
     Make(std::to_string(i) + ".dump", 1000, std::to_string(i + 1) + " hours");
