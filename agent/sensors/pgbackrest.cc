@@ -3,7 +3,8 @@
 //
 // A backup in the list is a run that succeeded; one with page errors succeeded in copying a
 // damaged database, which is told as critical. A stanza that the repository does not know is
-// unknown, not never: the repository may not be mounted.
+// unknown, not never: the repository may not be mounted. Of several repositories the newest backup
+// of one would hide that another has none; each is a check of its own (`repo`).
 // Threading: the agent's thread.
 #include <algorithm>
 
@@ -19,6 +20,7 @@ namespace {
 
 constexpr uint64_t kFine = 0;
 constexpr uint64_t kNoBackups = 2;
+constexpr int64_t kMaxRepository = 256;  // as pgbackrest numbers them
 
 struct PgBackRestConfig {
   BackupSettings settings;
@@ -47,7 +49,8 @@ class PgBackRestSensor : public Sensor {
                                                     OneLine(config_.stanza, 60) + "`");
     }
     if (stanza->code != kFine && stanza->code != kNoBackups) {
-      co_return BackupNotSeen(config_.settings, "pgbackrest: " + stanza->message);
+      const char* choose = stanza->repositories > 1 ? "; choose one with `repo`" : "";
+      co_return BackupNotSeen(config_.settings, "pgbackrest: " + stanza->message + choose);
     }
     co_return JudgeBackup(config_.settings, Facts(*stanza), world_.clock.Now());
   }
@@ -55,6 +58,10 @@ class PgBackRestSensor : public Sensor {
  private:
   BackupFacts Facts(const PgStanza& stanza) {
     BackupFacts facts;
+    if (stanza.repositories > 1) {
+      facts.warnings.push_back("backups of " + std::to_string(stanza.repositories) +
+                               " repositories; choose with `repo`");
+    }
     facts.snapshots = stanza.backups.size();
     if (!stanza.backups.empty()) facts.oldest_snapshot = stanza.backups.front().start;
     for (const PgBackup& backup : stanza.backups) {
@@ -87,7 +94,9 @@ std::unique_ptr<Sensor> MakePgBackRestSensor(YamlMap& config, World& world) {
   PgBackRestConfig pg;
   pg.settings = ReadBackupSettings(config, "pgbackrest");
   if (!pg.settings.max_age) config.Fault("max_age", "`max_age` is missing, e.g. 26h");
+  pg.settings.offsite = config.Bool("offsite", false);
   pg.stanza = config.RequiredString("stanza");
+  const auto repository = config.Int("repo", 1, kMaxRepository);
   pg.command.argv = {ReadPath(config, "program", "/usr/bin/pgbackrest"),
                      "--config=" + ReadPath(config, "config", "/etc/pgbackrest.conf"),
                      "--stanza=" + pg.stanza,
@@ -95,6 +104,7 @@ std::unique_ptr<Sensor> MakePgBackRestSensor(YamlMap& config, World& world) {
                      "--log-level-console=error",
                      "--output=json",
                      "info"};
+  if (repository) pg.command.argv.push_back("--repo=" + std::to_string(*repository));
   pg.command.max_stdout_bytes = kMaxToolJsonBytes;
   pg.command.gentle = true;
   return std::make_unique<PgBackRestSensor>(std::move(pg), world);

@@ -39,6 +39,9 @@ std::optional<PgStanza> ReadStanza(const boost::json::object& object) {
   const boost::json::object* lock = JsonObject(*status, "lock");
   const boost::json::object* held = lock ? JsonObject(*lock, "backup") : nullptr;
   stanza.running = held && JsonBool(*held, "held").value_or(false);
+  if (const boost::json::array* repositories = JsonArray(object, "repo")) {
+    stanza.repositories = repositories->size();
+  }
   for (const boost::json::value& value : *backups) {
     auto backup = ReadBackup(value);
     if (!backup) return std::nullopt;

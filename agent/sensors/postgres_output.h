@@ -42,7 +42,8 @@ struct PgStanza {
   uint64_t code = 0;
   std::string message;
   bool running = false;
-  std::vector<PgBackup> backups;  // by start
+  size_t repositories = 0;        // that were asked
+  std::vector<PgBackup> backups;  // by start, of all of them
 };
 // `--output=json info` for one stanza; nullopt when it is not that or has no such stanza.
 std::optional<PgStanza> ParsePgStanza(std::string_view json, std::string_view stanza);

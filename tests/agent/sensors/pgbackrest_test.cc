@@ -51,7 +51,28 @@ TEST_F(PgBackRestTest, NeverThenFreshThenOldThenGone) {
   EXPECT_GT(fresh.backup_runs.front().end, fresh.backup_runs.front().start);
   EXPECT_EQ(AskLater(Config(), hours(27)).state, State::kCritical);
 
-  ASSERT_EQ(cluster_->As("mv repo elsewhere"), 0);
+  // A second repository that has none yet, and then its own.
+  ASSERT_EQ(cluster_->As("sed 's,^repo1-path.*,&\\nrepo2-path=" + dir +
+                         "/repo2,' pgbackrest.conf >two; mv two pgbackrest.conf; mkdir repo2"),
+            0);
+  ASSERT_EQ(PgBackRest("stanza-create"), 0);
+  const Answer mixed = Ask(Config());
+  EXPECT_EQ(mixed.state, State::kUnknown);
+  EXPECT_THAT(mixed.text, HasSubstr("different across repos; choose one with `repo`"));
+  EXPECT_EQ(Ask(Config("stanza: main, repo: 1")).state, State::kOk);
+  const Answer elsewhere = Ask(Config("stanza: main, repo: 2, offsite: true"));
+  EXPECT_EQ(elsewhere.state, State::kCritical);
+  EXPECT_THAT(elsewhere.text, StartsWith("never backed up"));
+  ASSERT_EQ(PgBackRest("--repo=2 --type=full backup"), 0);
+  const Answer merged = Ask(Config());
+  EXPECT_EQ(merged.state, State::kWarning) << "one would hide that the other is old";
+  EXPECT_THAT(merged.text, HasSubstr("backups of 2 repositories; choose with `repo`"));
+  const Answer copy = Ask(Config("stanza: main, repo: 2, offsite: true"));
+  EXPECT_EQ(copy.state, State::kOk) << copy.text;
+  EXPECT_NE(Of(copy, "backup_offsite_last_success_timestamp_seconds"), std::nullopt);
+  EXPECT_TRUE(copy.backup_runs.empty()) << "a copy is no run of the job";
+
+  ASSERT_EQ(cluster_->As("mv repo elsewhere; mv repo2 elsewhere2"), 0);
   const Answer gone = Ask(Config());
   EXPECT_EQ(gone.state, State::kUnknown);
   EXPECT_EQ(Result(gone), "unknown");
