@@ -13,6 +13,9 @@
 
 namespace oppetid::agent {
 
+// What is told of sizes that an earlier attempt did not get within its deadline.
+inline constexpr char kSizeTooSlow[] = "size: not within the deadline (`sizes: false`?)";
+
 // Runs one command to its end. Throws only the system_error of a cancellation.
 boost::asio::awaitable<Finished> RunTool(World& world, Command command);
 

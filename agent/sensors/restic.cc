@@ -6,7 +6,8 @@
 // run's start. Its end is known from restic 0.17 on, or from the file's own time in a local
 // repository; else the end is taken to be the start.
 //
-// Sizes cost one restic each for snapshots without them (before 0.17), once for each snapshot.
+// Sizes cost one restic each for snapshots without them (before 0.17), once for each snapshot. What
+// takes longer than the deadline is done without at every other attempt.
 // Threading: the agent's thread.
 #include <algorithm>
 #include <map>
@@ -47,7 +48,7 @@ class ResticSensor : public Sensor {
     }
     // The one kept run: while a restic hangs in the kernel there is no second one.
     const Finished listed = co_await list_.Run();
-    if (const std::string fault = Failure(listed); !fault.empty()) {
+    if (const std::string fault = ListFault(listed); !fault.empty()) {
       co_return BackupNotSeen(config_.settings, fault);
     }
     auto snapshots = ParseResticSnapshots(listed.output);
@@ -65,6 +66,16 @@ class ResticSensor : public Sensor {
     std::string fault = RunFault(finished);
     if (!fault.empty()) return "restic: " + fault;
     return finished.exit_code == 0 ? "" : ResticFailure(finished.exit_code, finished.error_output);
+  }
+
+  // One that was left out might be the newest.
+  static std::string ListFault(const Finished& listed) {
+    std::string fault = Failure(listed);
+    if (fault.empty()) fault = ResticLeftOut(listed.error_output);
+    if (fault.empty() && listed.error_output.size() >= kMaxStderrBytes) {
+      fault = "restic complains more than is read: " + OneLine(listed.error_output, 160);
+    }
+    return fault;
   }
 
   Command MakeList() const {
@@ -160,8 +171,14 @@ class ResticSensor : public Sensor {
       if (at->size) continue;
       auto stats = sizes_.find(at->id);
       if (stats == sizes_.end()) {
+        if (std::exchange(sizing_, "") == at->id) {
+          facts.not_seen.emplace_back(kSizeTooSlow);
+          break;
+        }
+        sizing_ = at->id;
         Command command = Make({"stats", "--json", "--mode", "restore-size", at->id});
         const Finished finished = co_await RunTool(world_, std::move(command));
+        sizing_.clear();
         const std::string fault = Failure(finished);
         const auto parsed = fault.empty() ? ParseResticStats(finished.output) : std::nullopt;
         if (!parsed) {
@@ -182,6 +199,9 @@ class ResticSensor : public Sensor {
   World& world_;
   Subprocess list_;
   std::map<std::string, ResticStats> sizes_;  // by snapshot
+  // The snapshot whose size was asked for when a deadline struck. The next attempt does without, so
+  // that a size that takes too long hides nothing else; the one after that tries again.
+  std::string sizing_;
 };
 
 void ReadRepository(YamlMap& config, ResticConfig& restic) {

@@ -139,4 +139,15 @@ std::string ResticFailure(int exit_code, std::string_view error_output) {
   return "restic failed with exit code " + std::to_string(exit_code) + because;
 }
 
+std::string ResticLeftOut(std::string_view error_output) {
+  // The second is that of 0.15 and later, for one of several.
+  for (const std::string_view sign : {"could not load snapshot", "Ignoring "}) {
+    const size_t at = error_output.find(sign);
+    if (at == std::string_view::npos) continue;
+    const std::string_view rest = error_output.substr(at);
+    return "not every snapshot can be read: " + OneLine(rest.substr(0, rest.find('\n')), 160);
+  }
+  return "";
+}
+
 }  // namespace oppetid::agent

@@ -47,5 +47,8 @@ std::optional<Instant> ParseResticLock(std::string_view json);
 // Why a restic that ended with this code and this standard error could not look, as one line. It
 // says wrong password, no repository and unreachable repository apart.
 std::string ResticFailure(int exit_code, std::string_view error_output);
+// Why the snapshots that a restic has listed are not all: it leaves out those that it cannot read,
+// be it every one, and still ends with 0. Empty when they are all.
+std::string ResticLeftOut(std::string_view error_output);
 
 }  // namespace oppetid::agent

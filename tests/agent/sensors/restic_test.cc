@@ -188,6 +188,36 @@ restic -q -r rotten --no-lock check >/dev/null 2>&1
   EXPECT_THAT(no_index.text, HasSubstr("size: restic failed"));
 }
 
+TEST_F(ResticTest, ASnapshotThatCannotBeReadMightBeTheNewest) {
+  // restic leaves it out and ends with 0.
+  ASSERT_EQ(Restic("cp -a fresh unread; chmod -R u+w unread; f=$(ls -t unread/snapshots/* | head "
+                   "-n 1); printf XX | dd of=$f bs=1 seek=40 conv=notrunc status=none\n"
+                   "restic -q -r unread --no-lock snapshots >/dev/null 2>&1"),
+            0);
+  const Answer answer = Ask(Cheap("unread"));
+  EXPECT_EQ(answer.state, State::kUnknown) << answer.text;
+  EXPECT_THAT(answer.text, StartsWith("not every snapshot can be read: could not load snapshot"));
+  EXPECT_EQ(Result(answer), "unknown");
+  EXPECT_THAT(answer.backup_runs, IsEmpty());
+}
+
+TEST_F(ResticTest, ASizeThatTakesTooLongHidesNothingElse) {
+  WriteFile(Dir() + "/slow", "#!/bin/sh\ncase \"$*\" in *' stats '*) if [ -p " + Dir() +
+                                 "/big ]; then : >" + Dir() + "/sizing; exec cat " + Dir() +
+                                 "/big; fi;; esac\nexec restic \"$@\"\n");
+  ASSERT_EQ(Sh("chmod 755 $DIR/slow; mkfifo $DIR/big"), 0);
+  const auto sensor = Make(Config("fresh", "program: '" + Dir() + "/slow'"));
+  const auto sizing = [&] { return ::access((Dir() + "/sizing").c_str(), F_OK) == 0; };
+  ExpectEndsWhenCancelled(io_, *sensor, sizing);
+  const Answer without = Ask(*sensor);
+  EXPECT_EQ(without.state, State::kUnknown);
+  EXPECT_THAT(without.text, StartsWith("size: not within the deadline"));
+  EXPECT_NE(Of(without, "backup_last_success_timestamp_seconds"), std::nullopt);
+  EXPECT_EQ(without.backup_runs.size(), 4U);
+  ASSERT_EQ(Sh("rm $DIR/big"), 0);
+  EXPECT_EQ(Ask(*sensor).state, State::kOk) << "it is tried again";
+}
+
 TEST_F(ResticTest, SecretsStayInTheirFiles) {
   WriteFile(Dir() + "/spy", "#!/bin/sh\ntr '\\0' ' ' </proc/$$/environ >>" + Dir() +
                                 "/seen\necho \"$@\" >>" + Dir() + "/seen\necho '[]'\n");
@@ -311,6 +341,20 @@ TEST(ResticOutputTest, WhatIsNoListIsNone) {
   EXPECT_FALSE(ParseResticLock(R"({"time":"yesterday"})"));
   EXPECT_THAT(ParseResticLockIds("hello\n" + std::string(64, 'a') + "\n" + std::string(64, 'G')),
               ElementsAre(std::string(64, 'a')));
+}
+
+TEST(ResticOutputTest, WhatIsLeftOutIsSeenInEveryVersion) {
+  EXPECT_EQ(ResticLeftOut(""), "");
+  EXPECT_EQ(ResticLeftOut("Load(<snapshot/85f461083c>, 0, 0) returned error, retrying after 5ms: "
+                          "EOF\n"),
+            "")
+      << "it was read after all";
+  EXPECT_EQ(ResticLeftOut("List(snapshot) returned error, retrying after 5ms: x\n"
+                          "could not load snapshots: open r/snapshots: permission denied\nmore\n"),
+            "not every snapshot can be read: could not load snapshots: open r/snapshots: "
+            "permission denied");
+  EXPECT_EQ(ResticLeftOut("Ignoring \"85f46108\": no matching ID found\n"),
+            "not every snapshot can be read: Ignoring \"85f46108\": no matching ID found");
 }
 
 TEST(ResticOutputTest, FailuresAreToldApartInEveryVersion) {
