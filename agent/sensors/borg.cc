@@ -91,8 +91,14 @@ class BorgSensor : public Sensor {
   // Of the newest runs; asked for only when there is a new one.
   boost::asio::awaitable<void> AddDetails(std::vector<BorgArchive>& archives, BackupFacts& facts) {
     if (!details_.contains(archives.back().id)) {
+      if (std::exchange(cut_, false)) {
+        facts.not_seen.emplace_back(kSizeTooSlow);
+        co_return;
+      }
+      cut_ = true;
       Command command = Make({"info", "--json", "--last", std::to_string(kMaxBackupRuns)});
       const Finished finished = co_await RunTool(world_, std::move(command));
+      cut_ = false;
       const std::string fault = Failure(finished);
       auto details = fault.empty() ? ParseBorgArchives(finished.output) : std::nullopt;
       if (!details) {
@@ -108,18 +114,24 @@ class BorgSensor : public Sensor {
     }
   }
 
-  // borg makes the directory when it takes the lock. Only a local repository shows it.
+  // borg makes the directory when it takes the lock alone, and keeps the file while some share it,
+  // which holds up whoever wants it alone. Only a local repository shows them.
   boost::asio::awaitable<void> AddLock(BackupFacts& facts) {
     if (!config_.repository.starts_with('/')) co_return;
-    std::vector<std::string> paths(1, config_.repository + "/lock.exclusive");
-    const auto times = co_await ChangedAt(world_, std::move(paths));
-    facts.oldest_lock = times.front();
+    std::vector<std::string> paths = {config_.repository + "/lock.exclusive",
+                                      config_.repository + "/lock.roster"};
+    for (const auto& made : co_await ChangedAt(world_, std::move(paths))) {
+      if (made) facts.oldest_lock = std::min(facts.oldest_lock.value_or(*made), *made);
+    }
   }
 
   BorgConfig config_;
   World& world_;
   Subprocess list_;
   std::map<std::string, BorgArchive> details_;  // by id
+  // A deadline struck while details were asked for. The next attempt does without, so that filling
+  // the cache hides nothing else; the one after that goes on with it.
+  bool cut_ = false;
 };
 
 }  // namespace

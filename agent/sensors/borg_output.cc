@@ -60,7 +60,9 @@ std::string BorgFailure(int exit_code, std::string_view error_output) {
   const auto says = [&](std::string_view text) {
     return error_output.find(text) != std::string_view::npos;
   };
-  const std::string line = OneLine(LastLine(error_output), 160);
+  // After a crash of its own borg tells of the machine; what happened stands before that.
+  const std::string_view told = error_output.substr(0, error_output.find("\nPlatform: "));
+  const std::string line = OneLine(LastLine(told), 160);
   const std::string because = line.empty() ? "" : ": " + line;
   if (says("passphrase supplied in")) return "wrong passphrase for the repository";
   if (says("does not exist.") || says("is not a valid repository")) {

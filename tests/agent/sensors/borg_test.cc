@@ -1,6 +1,7 @@
 // Real repositories made by the real borg.
 #include "agent/sensors/borg_output.h"
 #include "tests/support/backup_fixture.h"
+#include "tests/support/cancel.h"
 
 namespace oppetid::agent {
 namespace {
@@ -104,6 +105,38 @@ TEST_F(BorgTest, ALockLeftBehindIsSeenAndLetAlone) {
   EXPECT_EQ(Borg("test -e $DIR/locked/lock.exclusive/other@1234567.4242-0"), 0);
 }
 
+TEST_F(BorgTest, ALockLeftBehindByWhoOnlyReadsIsSeen) {
+  ASSERT_EQ(Borg(R"sh(
+cd $DIR; cp -a fresh shared; mkfifo pipe
+borg extract --stdout shared::'fil01-2 hours' >pipe 2>/dev/null & pid=$!
+exec 7<pipe
+until [ -s shared/lock.roster ]; do :; done
+kill -9 $pid; exec 7<&-; wait $pid || true
+touch -d '7 hours ago' shared/lock.roster; test ! -e shared/lock.exclusive
+)sh"),
+            0);
+  const Answer stale = Ask(Config("shared", "sizes: false"));
+  EXPECT_EQ(stale.state, State::kWarning) << stale.text;
+  EXPECT_THAT(stale.text, HasSubstr("a lock is 7h old"));
+}
+
+TEST_F(BorgTest, SizesThatTakeTooLongHideNothingElse) {
+  WriteFile(Dir() + "/slow", "#!/bin/sh\ncase \"$*\" in *' info '*) if [ -p " + Dir() +
+                                 "/big ]; then : >" + Dir() + "/sizing; exec cat " + Dir() +
+                                 "/big; fi;; esac\nexec borg \"$@\"\n");
+  ASSERT_EQ(Borg("chmod 755 $DIR/slow; mkfifo $DIR/big"), 0);
+  const auto sensor = Make(Config("fresh", "program: '" + Dir() + "/slow'"));
+  const auto sizing = [&] { return ::access((Dir() + "/sizing").c_str(), F_OK) == 0; };
+  ExpectEndsWhenCancelled(io_, *sensor, sizing);
+  const Answer without = Ask(*sensor);
+  EXPECT_EQ(without.state, State::kUnknown);
+  EXPECT_THAT(without.text, StartsWith("size: not within the deadline"));
+  EXPECT_NE(Of(without, "backup_last_success_timestamp_seconds"), std::nullopt);
+  EXPECT_EQ(without.backup_runs.size(), 4U);
+  ASSERT_EQ(Borg("rm $DIR/big"), 0);
+  EXPECT_EQ(Ask(*sensor).state, State::kOk) << "it is tried again";
+}
+
 TEST_F(BorgTest, NothingIsWrittenToARepository) {
   const std::string list = "find $DIR/fresh -printf '%p %s %T@ %C@\\n' | sort >$DIR/list";
   ASSERT_EQ(Borg(list + "; mv $DIR/list $DIR/before"), 0);
@@ -147,6 +180,11 @@ TEST(BorgOutputTest, FailuresAreToldApart) {
   EXPECT_THAT(BorgFailure(2, "Failed to create/acquire the lock /r/lock.exclusive (timeout).\n"),
               StartsWith("the repository is locked"));
   EXPECT_EQ(BorgFailure(2, ""), "borg failed with exit code 2");
+  EXPECT_EQ(BorgFailure(2,
+                        "Local Exception\nTraceback (most recent call last):\n  File \"borg\"\n"
+                        "OSError: [Errno 28] No space left on device\n\nPlatform: Linux vm\n"
+                        "sys.argv: ['/usr/bin/borg', 'info']\nSSH_ORIGINAL_COMMAND: None\n"),
+            "borg failed with exit code 2: OSError: [Errno 28] No space left on device");
 }
 
 }  // namespace
