@@ -50,7 +50,7 @@ class PgBackRestSensor : public Sensor {
     }
     if (stanza->code != kFine && stanza->code != kNoBackups) {
       const char* choose = stanza->repositories > 1 ? "; choose one with `repo`" : "";
-      co_return BackupNotSeen(config_.settings, "pgbackrest: " + stanza->message + choose);
+      co_return BackupNotSeen(config_.settings, PgBackRestFailure(stanza->message) + choose);
     }
     co_return JudgeBackup(config_.settings, Facts(*stanza), world_.clock.Now());
   }

@@ -9,6 +9,9 @@
 namespace oppetid::agent {
 namespace {
 
+constexpr uint64_t kFault = 99;      // of the repository: it cannot be read or reached
+constexpr size_t kMaxMessage = 160;  // leaves room for what it means
+
 std::optional<Instant> JsonSeconds(const boost::json::object& object, std::string_view key) {
   const auto seconds = JsonNumber(object, key);
   return seconds ? FromUnixSeconds(*seconds) : std::nullopt;
@@ -28,6 +31,20 @@ std::optional<PgBackup> ReadBackup(const boost::json::value& value) {
   return backup;
 }
 
+// Of a fault the stanza says "other" only; its repository says what it is.
+std::string Message(const boost::json::object& stanza, const boost::json::object& status) {
+  if (JsonCount(status, "code") == kFault) {
+    const boost::json::array* repositories = JsonArray(stanza, "repo");
+    for (size_t i = 0; repositories != nullptr && i < repositories->size(); ++i) {
+      const boost::json::object* one = (*repositories)[i].if_object();
+      const boost::json::object* its = one ? JsonObject(*one, "status") : nullptr;
+      if (its == nullptr || JsonCount(*its, "code") != kFault) continue;
+      return JsonText(*its, "message").value_or("");
+    }
+  }
+  return JsonText(status, "message").value_or("");
+}
+
 std::optional<PgStanza> ReadStanza(const boost::json::object& object) {
   const boost::json::object* status = JsonObject(object, "status");
   const auto code = status ? JsonCount(*status, "code") : std::nullopt;
@@ -35,7 +52,7 @@ std::optional<PgStanza> ReadStanza(const boost::json::object& object) {
   if (!code || backups == nullptr || backups->size() > kMaxPgBackups) return std::nullopt;
   PgStanza stanza;
   stanza.code = *code;
-  stanza.message = OneLine(JsonText(*status, "message").value_or(""), 100);
+  stanza.message = OneLine(Message(object, *status), kMaxMessage);
   const boost::json::object* lock = JsonObject(*status, "lock");
   const boost::json::object* held = lock ? JsonObject(*lock, "backup") : nullptr;
   stanza.running = held && JsonBool(*held, "held").value_or(false);
@@ -78,7 +95,7 @@ std::optional<WalArchiver> ParseWalArchiver(std::string_view json) {
 }
 
 std::optional<PgStanza> ParsePgStanza(std::string_view json, std::string_view stanza) {
-  const auto root = ParseToolJson(json);
+  const auto root = ParseToolJson(json, /*any_bytes=*/true);
   const boost::json::array* stanzas = root ? root->if_array() : nullptr;
   if (stanzas == nullptr) return std::nullopt;
   for (const boost::json::value& value : *stanzas) {
@@ -86,6 +103,15 @@ std::optional<PgStanza> ParsePgStanza(std::string_view json, std::string_view st
     if (object != nullptr && JsonText(*object, "name") == stanza) return ReadStanza(*object);
   }
   return std::nullopt;
+}
+
+std::string PgBackRestFailure(std::string_view message) {
+  const std::string line = OneLine(message, kMaxMessage);
+  if (line.starts_with("[CryptoError]") || line.starts_with("[FormatError]")) {
+    return "wrong passphrase for the repository, or it is damaged: " + line;
+  }
+  if (line.starts_with("[HostConnectError]")) return "the repository cannot be reached: " + line;
+  return "pgbackrest: " + line;
 }
 
 }  // namespace oppetid::agent

@@ -40,12 +40,16 @@ struct PgStanza {
   // As pgbackrest numbers them: 0 ok, 1 missing stanza path, 2 no valid backups, 3 missing stanza
   // data, others are mixtures or faults.
   uint64_t code = 0;
-  std::string message;
+  std::string message;  // one line
   bool running = false;
   size_t repositories = 0;        // that were asked
   std::vector<PgBackup> backups;  // by start, of all of them
 };
 // `--output=json info` for one stanza; nullopt when it is not that or has no such stanza.
 std::optional<PgStanza> ParsePgStanza(std::string_view json, std::string_view stanza);
+
+// Why pgbackrest could not look, from its message, as one line. A wrong passphrase and a damaged
+// repository look alike to it.
+std::string PgBackRestFailure(std::string_view message);
 
 }  // namespace oppetid::agent

@@ -18,10 +18,11 @@ const boost::json::value* Find(const boost::json::object& object, std::string_vi
 
 }  // namespace
 
-std::optional<boost::json::value> ParseToolJson(std::string_view text) {
+std::optional<boost::json::value> ParseToolJson(std::string_view text, bool any_bytes) {
   if (text.size() > kMaxToolJsonBytes) return std::nullopt;
   boost::json::parse_options options;
   options.max_depth = kMaxDepth;
+  options.allow_invalid_utf8 = any_bytes;
   boost::json::error_code error;
   boost::json::value value = boost::json::parse({text.data(), text.size()}, error, {}, options);
   if (error) return std::nullopt;

@@ -18,8 +18,9 @@ namespace oppetid::agent {
 // A repository of 5,000 snapshots prints this much; a job of its own keeps a fraction of that.
 inline constexpr size_t kMaxToolJsonBytes = 4 * 1024 * 1024;
 
-// nullopt when it is no JSON, nested deeper than any tool nests, or larger than the bound.
-std::optional<boost::json::value> ParseToolJson(std::string_view text);
+// nullopt when it is no JSON, nested deeper than any tool nests, or larger than the bound. With
+// `any_bytes` texts need not be UTF-8: there are tools that quote what they could not decrypt.
+std::optional<boost::json::value> ParseToolJson(std::string_view text, bool any_bytes = false);
 
 std::optional<std::string> JsonText(const boost::json::object& object, std::string_view key);
 // A whole number that is not negative.

@@ -30,6 +30,8 @@ void Restic(std::string_view input) {
   ParseResticStats(input);
   ParseResticLock(input);
   OPPETID_CHECK(ParseResticLockIds(input).size() <= kMaxResticLocks, "locks are bounded");
+  const std::string left_out = ResticLeftOut(input);
+  OPPETID_CHECK(left_out == OneLine(left_out), "what was left out is one safe line");
   const std::string failure = ResticFailure(input.empty() ? 1 : input[0], input);
   OPPETID_CHECK(failure == OneLine(failure), "a failure is one safe line");
 }
@@ -47,6 +49,8 @@ void Postgres(std::string_view input) {
   ParseWalArchiver(input);
   if (const auto stanza = ParsePgStanza(input, "main")) {
     OPPETID_CHECK(stanza->message == OneLine(stanza->message), "a message is one safe line");
+    const std::string failure = PgBackRestFailure(stanza->message);
+    OPPETID_CHECK(failure == OneLine(failure), "a failure is one safe line");
     CheckOrder(stanza->backups);
     for (const PgBackup& backup : stanza->backups) {
       OPPETID_CHECK(backup.start <= backup.end, "a run ends after its start");

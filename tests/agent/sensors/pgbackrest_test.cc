@@ -100,6 +100,50 @@ TEST(PgStanzaTest, PageErrorsAndRunningBackupsAreRead) {
   }
 }
 
+TEST_F(PgBackRestTest, AWrongPassphraseAndAnUnreachableRepositoryAreStatesOfTheirOwn) {
+  const auto with = [&](const std::string& name, const std::string& repository) {
+    EXPECT_EQ(cluster_->As("printf '%s\\n' '[global]' " + repository + " lock-path=" + Dir() +
+                           "/lock '[main]' pg1-path=" + Dir() + "/data pg1-socket-path=" + Dir() +
+                           " pg1-user=postgres >" + name),
+              0);
+    return Ask("{sensor: pgbackrest, job: db, max_age: 26h, stanza: main, config: '" + Dir() + "/" +
+               name + "'}");
+  };
+  const std::string secret =
+      "repo1-path=" + Dir() + "/secret repo1-cipher-type=aes-256-cbc repo1-cipher-pass=";
+  EXPECT_THAT(with("right.conf", secret + "hemmelig").text, HasSubstr("missing stanza path"));
+  ASSERT_EQ(cluster_->As("pgbackrest --config=" + Dir() + "/right.conf --stanza=main --log-path=" +
+                         Dir() + " --log-level-console=error stanza-create"),
+            0);
+  EXPECT_EQ(with("right.conf", secret + "hemmelig").state, State::kCritical) << "never backed up";
+  const Answer wrong = with("wrong.conf", secret + "feil");
+  EXPECT_EQ(wrong.state, State::kUnknown);
+  EXPECT_THAT(wrong.text, StartsWith("wrong passphrase for the repository, or it is damaged: ["));
+  // Port 1, where nobody listens; it is tried again for as long as io-timeout.
+  const Answer gone =
+      with("gone.conf",
+           "repo1-type=s3 repo1-s3-bucket=bbbb repo1-s3-endpoint=127.0.0.1 repo1-s3-region=x "
+           "repo1-storage-host=127.0.0.1 repo1-storage-port=1 repo1-s3-key=k "
+           "repo1-s3-key-secret=hemmelig io-timeout=0.1");
+  EXPECT_EQ(gone.state, State::kUnknown);
+  EXPECT_THAT(gone.text, StartsWith("the repository cannot be reached: [HostConnectError]"));
+}
+
+TEST(PgStanzaTest, AFaultIsToldInTheWordsOfItsRepository) {
+  // 2.45 quotes what it could not decrypt as it stands.
+  const auto stanza = ParsePgStanza(
+      "[{\"backup\":[],\"name\":\"main\",\"repo\":[{\"key\":1,\"status\":{\"code\":0}},{\"key\":2,"
+      "\"status\":{\"code\":99,\"message\":\"[FormatError] unable to load\\nFormatError: key/value "
+      "found outside of section at line 1: "
+      "\xc6\xa0\x41\xfd\"}}],\"status\":{\"code\":99,\"message\":"
+      "\"other\"}}]",
+      "main");
+  ASSERT_TRUE(stanza);
+  EXPECT_EQ(stanza->repositories, 2U);
+  EXPECT_EQ(stanza->message, "[FormatError] unable to load");
+  EXPECT_EQ(PgBackRestFailure("[PathOpenError] x\ny"), "pgbackrest: [PathOpenError] x");
+}
+
 // What pgBackRest 2.57 gave for a cluster of PostgreSQL 18, its later backups left out.
 TEST(PgStanzaTest, NewerVersionsAreRead) {
   const auto stanza = ParsePgStanza(
