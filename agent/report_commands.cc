@@ -1,6 +1,7 @@
 #include "agent/report_commands.h"
 
 #include "agent/report_client.h"
+#include "common/text.h"
 
 namespace oppetid::agent {
 
@@ -36,7 +37,7 @@ std::string ReportCommands::Fault() {
   if (*report_) {
     const auto state = ParseState(state_);
     if (!state) return "--state: expected ok, warning, critical or unknown";
-    made_ = CheckReport{check_, *state, text_};
+    made_ = CheckReport{check_, *state, OneLine(text_)};
   } else {
     JobReport report{job_, {}, {}, bytes_, files_, exit_code_};
     const auto kind = ParseRunKind(kind_, depth_);

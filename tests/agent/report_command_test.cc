@@ -60,6 +60,12 @@ TEST_F(ReportCommandTest, ExitCodesSayHowItWent) {
   StartAgent();
   EXPECT_EQ(Command("report --check raid --state ok --text 'all in place'" + There()), 0) << said_;
   EXPECT_EQ(said_, "");
+  // A script's words are often those of another program, in an encoding of its own.
+  EXPECT_EQ(
+      Command("report --check raid --state warning --text \"$(printf 'p\\345 feil\\nmore')\"" +
+              There()),
+      0)
+      << said_;
   EXPECT_EQ(Command("report-backup --job nightly --state start" + There()), 0) << said_;
   EXPECT_EQ(Command("report-backup --job nightly --state success --bytes 7340032 --files 12 "
                     "--socket " +
