@@ -27,7 +27,10 @@ constexpr char kQuestion[] =
     "'now', extract(epoch FROM clock_timestamp()), "
     "'archive_mode', current_setting('archive_mode'), "
     "'standby', pg_is_in_recovery(), "
-    "'last_archived', extract(epoch FROM last_archived_time), "
+    // The statistics begin anew after a crash; the marks of what was archived stay. Those of a
+    // standby are of what it was sent.
+    "'last_archived', extract(epoch FROM coalesce(last_archived_time, (SELECT max(modification) "
+    "FROM pg_ls_archive_statusdir() WHERE name LIKE '%.done' AND NOT pg_is_in_recovery()))), "
     "'last_failed', extract(epoch FROM last_failed_time), "
     "'failed_count', failed_count, "
     "'ready', (SELECT count(*) FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'), "

@@ -40,6 +40,12 @@ TEST_F(WalTest, NeverThenArchivedThenFailingThenArchivedAgain) {
   EXPECT_EQ(Of(archived, "backup_wal_ready_files"), 0.0);
   EXPECT_EQ(AskLater(Config(), hours(1000)).state, State::kOk) << "an idle server archives nothing";
 
+  // As a crash does.
+  ASSERT_EQ(cluster_->Sql("SELECT pg_stat_reset_shared('archiver');"), 0);
+  const Answer anew = Ask(Config());
+  EXPECT_EQ(anew.state, State::kOk) << anew.text;
+  EXPECT_THAT(anew.text, StartsWith("last segment archived "));
+
   ASSERT_EQ(cluster_->As("touch full"), 0);
   const Answer failing = AskAfterASegment("failed_count > 0");
   EXPECT_EQ(failing.state, State::kWarning) << failing.text;
