@@ -105,7 +105,7 @@ class ResticSensor : public Sensor {
       Command cat = Make({"cat", "lock", id});
       const Finished lock = co_await RunTool(world_, std::move(cat));
       const auto made = lock.exit_code == 0 ? ParseResticLock(lock.output) : std::nullopt;
-      if (!made) continue;  // it was let go in between
+      if (!made) continue;  // let go in between; or damaged, and then restic too passes it by
       facts.oldest_lock = std::min(facts.oldest_lock.value_or(*made), *made);
     }
   }

@@ -53,6 +53,7 @@ std::optional<ResticSnapshot> ReadSnapshot(const boost::json::value& value) {
 
 // The line that says it best: the fatal one, else the last that says anything.
 std::string_view TellingLine(std::string_view text) {
+  text = text.substr(0, text.find("\ngithub.com/restic/"));  // where it was in its own code
   std::string_view last;
   while (!text.empty()) {
     const std::string_view line = text.substr(0, text.find('\n'));

@@ -381,6 +381,13 @@ TEST(ResticOutputTest, FailuresAreToldApartInEveryVersion) {
                     "locks\"}\n"),
             "the repository is locked: unable to create lock in backend: repository is already "
             "locked by PID 9454 on host1 by root (UID 0, GID 0)");
+  // 0.14 tells where it was in its own code.
+  EXPECT_EQ(ResticFailure(1,
+                          "load <lock/5cc0096078>: invalid data returned\n"
+                          "github.com/restic/restic/internal/repository.(*Repository).Load\n"
+                          "\tgithub.com/restic/restic/internal/repository/repository.go:203\n"
+                          "runtime.goexit\n\truntime/asm_amd64.s:1594\n"),
+            "restic failed with exit code 1: load <lock/5cc0096078>: invalid data returned");
   EXPECT_EQ(ResticFailure(3, "{\"message\": 1}"),
             "restic failed with exit code 3: {\"message\": 1}");
   EXPECT_EQ(ResticFailure(7, "\n what\n"), "restic failed with exit code 7:  what");
