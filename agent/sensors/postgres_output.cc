@@ -95,7 +95,11 @@ std::optional<WalArchiver> ParseWalArchiver(std::string_view json) {
 }
 
 std::optional<PgStanza> ParsePgStanza(std::string_view json, std::string_view stanza) {
-  const auto root = ParseToolJson(json, /*any_bytes=*/true);
+  // It quotes what it could not decrypt as it stands, control characters too.
+  std::string text(json);
+  std::replace_if(
+      text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; }, ' ');
+  const auto root = ParseToolJson(text, /*any_bytes=*/true);
   const boost::json::array* stanzas = root ? root->if_array() : nullptr;
   if (stanzas == nullptr) return std::nullopt;
   for (const boost::json::value& value : *stanzas) {

@@ -135,7 +135,7 @@ TEST(PgStanzaTest, AFaultIsToldInTheWordsOfItsRepository) {
       "[{\"backup\":[],\"name\":\"main\",\"repo\":[{\"key\":1,\"status\":{\"code\":0}},{\"key\":2,"
       "\"status\":{\"code\":99,\"message\":\"[FormatError] unable to load\\nFormatError: key/value "
       "found outside of section at line 1: "
-      "\xc6\xa0\x41\xfd\"}}],\"status\":{\"code\":99,\"message\":"
+      "\xc6\xa0\x41\xfd\x01\"}}],\"status\":{\"code\":99,\"message\":"
       "\"other\"}}]",
       "main");
   ASSERT_TRUE(stanza);
