@@ -18,7 +18,7 @@ namespace {
 using testing::HasSubstr;
 using testing::StartsWith;
 
-constexpr Millis kPatience{30'000};
+constexpr Millis kPatience{120'000};
 
 class ReportCommandTest : public testing::Test {
  protected:

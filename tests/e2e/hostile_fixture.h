@@ -30,7 +30,7 @@ class Stream;
 
 inline constexpr Millis kAckWithin{1'000};
 inline constexpr double kMemoryLimit = 512e6;
-inline constexpr auto kPatience = std::chrono::seconds(20);
+inline constexpr auto kPatience = std::chrono::seconds(60);
 
 // An agent that does everything right, all the time, on a thread of its own: a Snapshot and a fact
 // every 50 ms, and the time of each ack.

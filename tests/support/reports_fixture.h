@@ -46,7 +46,7 @@ class ReportsFixture : public testing::Test {
       answer = std::move(a);
     });
     io_.restart();
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(120);
     while (!answer && std::chrono::steady_clock::now() < end) io_.run_one_until(end);
     EXPECT_TRUE(answer);
     return answer.value_or(Answer{});

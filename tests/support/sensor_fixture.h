@@ -35,7 +35,7 @@ class SensorFixture : public testing::Test {
   }
 
   // Runs the loop until the sensor has answered; fails the test after `limit`.
-  Answer Ask(Sensor& sensor, std::chrono::seconds limit = std::chrono::seconds(20)) {
+  Answer Ask(Sensor& sensor, std::chrono::seconds limit = std::chrono::seconds(120)) {
     std::optional<Answer> answer;
     boost::asio::co_spawn(io_, sensor.Ask(), [&](std::exception_ptr error, Answer a) {
       EXPECT_FALSE(error) << "a sensor must not throw";

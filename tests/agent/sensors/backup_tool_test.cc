@@ -20,7 +20,7 @@ class BackupToolTest : public SensorFixture {
                             ended = true;
                           });
     io_.restart();
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(120);
     while (!ended && std::chrono::steady_clock::now() < end) io_.run_one_until(end);
     EXPECT_TRUE(ended) << "not ended in time";
     return finished;

@@ -66,7 +66,7 @@ class NutTest : public SensorFixture {
 
   // Asks until the text has `part` in it: the driver looks at its file once a second.
   Answer AskUntil(const std::string& part) {
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(120);
     Answer answer;
     do {
       answer = Ask(*sensor_);
@@ -76,7 +76,7 @@ class NutTest : public SensorFixture {
   }
 
   void AwaitState(State state) {
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(120);
     while (Ask(*sensor_).state != state && std::chrono::steady_clock::now() < end) {
     }
   }

@@ -58,7 +58,9 @@ TEST_F(ResticTest, AFreshJobIsToldWithItsRecoveryPoint) {
   EXPECT_THAT(answer.text, StartsWith("last success began 2h ago"));
   EXPECT_THAT(answer.text, HasSubstr("3.0 MB, 4 kept"));
   const double two_hours_ago = static_cast<double>(ToUnixMillis(clock_.Now()) / 1000 - 7200);
-  EXPECT_NEAR(*Value(answer, "backup_last_success_timestamp_seconds", kLabels), two_hours_ago, 120);
+  const auto success = Value(answer, "backup_last_success_timestamp_seconds", kLabels);
+  ASSERT_TRUE(success);
+  EXPECT_NEAR(*success, two_hours_ago, 120);
   EXPECT_EQ(Result(answer), "success");
   EXPECT_EQ(Value(answer, "backup_snapshots", kLabels), 4.0);
   EXPECT_GE(Value(answer, "backup_last_size_bytes", kLabels), 3'000'000.0);
