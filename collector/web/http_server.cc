@@ -11,11 +11,13 @@
 #include <boost/asio/ssl/context.hpp>
 #include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/string.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/ssl/ssl_stream.hpp>
 #include <boost/url/parse.hpp>
+#include <list>
 #include <type_traits>
 
 #include "absl/strings/str_cat.h"
@@ -35,7 +37,7 @@ using Unix = boost::asio::local::stream_protocol;
 constexpr uint32_t kHeaderBytes = 16'384;
 constexpr uint64_t kBodyBytes = 1'000'000;  // a catalogue or a batch of tickets
 constexpr auto kHandshake = std::chrono::seconds(10);
-constexpr size_t kMaxConnections = 256;  // Prometheus, a few dashboards, people
+constexpr size_t kMaxConnections = 256;  // of a listener: Prometheus, a few dashboards, people
 
 std::optional<HttpRequest> ToRequest(const http::request<http::string_body>& message) {
   HttpRequest request;
@@ -47,7 +49,9 @@ std::optional<HttpRequest> ToRequest(const http::request<http::string_body>& mes
   request.body = message.body();
   const std::string_view authorization = message[http::field::authorization];
   constexpr std::string_view kBearer = "Bearer ";
-  if (authorization.starts_with(kBearer)) request.bearer = authorization.substr(kBearer.size());
+  if (beast::iequals(authorization.substr(0, kBearer.size()), kBearer)) {
+    request.bearer = authorization.substr(kBearer.size());
+  }
   request.accepts_gzip =
       message[http::field::accept_encoding].find("gzip") != beast::string_view::npos;
   return request;
@@ -55,11 +59,32 @@ std::optional<HttpRequest> ToRequest(const http::request<http::string_body>& mes
 
 }  // namespace
 
+namespace {
+
+// The connections of one listener: whoever reaches the TCP port must not be able to take
+// admin.sock's.
+struct Crowd {
+  // Ends the one that has been without a request for longest, so that silence keeps nobody out.
+  // False when all are being answered.
+  bool MakeRoom() {
+    if (silent.empty()) return false;
+    silent.front()();
+    // It leaves the list itself, when it sees its end.
+    silent.splice(silent.end(), silent, silent.begin());
+    return true;
+  }
+
+  size_t connections = 0;
+  std::list<std::function<void()>> silent;  // how to end each, the oldest first
+};
+
+}  // namespace
+
 struct HttpServer::Shared {
   boost::asio::any_io_executor executor;
   BlockingPool& pool;
   HttpHandler handler;
-  size_t connections = 0;
+  Crowd tcp{}, admin{};
   bool closing = false;
   std::shared_ptr<ssl::context> tls = nullptr;  // connections keep the one they began with
 };
@@ -110,6 +135,8 @@ boost::asio::awaitable<HttpResponse> Handle(boost::asio::any_io_executor executo
 // Serves one connection until it ends, errs or idles.
 template <typename Stream, typename Shared>
 boost::asio::awaitable<void> Serve(std::shared_ptr<Shared> shared, Stream stream, Origin origin) {
+  Crowd& crowd = origin.admin ? shared->admin : shared->tcp;
+  const std::function<void()> end = [&stream] { beast::get_lowest_layer(stream).close(); };
   beast::flat_buffer buffer;
   bool alive = true;
   while (alive && !shared->closing) {
@@ -118,8 +145,10 @@ boost::asio::awaitable<void> Serve(std::shared_ptr<Shared> shared, Stream stream
     parser.body_limit(kBodyBytes);
     boost::system::error_code error;
     beast::get_lowest_layer(stream).expires_after(kHttpIdle);
+    const auto silent = crowd.silent.insert(crowd.silent.end(), end);
     co_await http::async_read(stream, buffer, parser,
                               boost::asio::redirect_error(boost::asio::use_awaitable, error));
+    crowd.silent.erase(silent);
     if (error == http::error::body_limit || error == http::error::header_limit) {
       HttpResponse answer;
       answer.status = error == http::error::body_limit ? 413 : 431;
@@ -145,7 +174,7 @@ boost::asio::awaitable<void> Serve(std::shared_ptr<Shared> shared, Stream stream
     const bool written = co_await WriteAnswer(stream, shared->pool, std::move(answer), form);
     alive = written && form.keep_alive;
   }
-  --shared->connections;
+  --crowd.connections;
 }
 
 using TlsStream = beast::ssl_stream<beast::basic_stream<tcp>>;
@@ -158,10 +187,13 @@ boost::asio::awaitable<void> ServeTls(std::shared_ptr<Shared> shared,
   TlsStream stream(std::move(socket), *context);
   boost::system::error_code error;
   beast::get_lowest_layer(stream).expires_after(kHandshake);
+  const std::function<void()> end = [&stream] { beast::get_lowest_layer(stream).close(); };
+  const auto silent = shared->tcp.silent.insert(shared->tcp.silent.end(), end);
   co_await stream.async_handshake(ssl::stream_base::server,
                                   boost::asio::redirect_error(boost::asio::use_awaitable, error));
+  shared->tcp.silent.erase(silent);
   if (error) {
-    --shared->connections;
+    --shared->tcp.connections;
     co_return;
   }
   co_await Serve(shared, std::move(stream), std::move(origin));
@@ -193,8 +225,10 @@ boost::asio::awaitable<void> HttpServer::AcceptLoop(std::shared_ptr<Shared> shar
       co_await pause.async_wait(boost::asio::redirect_error(boost::asio::use_awaitable, error));
       continue;
     }
-    if (shared->connections >= kMaxConnections) continue;  // the socket closes by itself
-    ++shared->connections;
+    Crowd& crowd = kAdmin ? shared->admin : shared->tcp;
+    // Where there is none, the socket closes by itself.
+    if (crowd.connections >= kMaxConnections && !crowd.MakeRoom()) continue;
+    ++crowd.connections;
     if constexpr (kAdmin) {
       Origin origin{true, true, PeerUser(socket.native_handle())};
       Spawn(shared->executor,

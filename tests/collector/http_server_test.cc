@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <atomic>
+#include <deque>
 
 #include "tests/support/http_fixture.h"
 
@@ -58,6 +59,8 @@ TEST_F(HttpServerTest, TellsTheHandlerWhatWasAsked) {
   HttpClient tcp(port());
   EXPECT_EQ(tcp.Get("/a/b?x=1&y=%C3%A5+b&x=2", "Authorization: Bearer t0ken\r\n").body,
             "GET /a/b\nx=2\ny=å b\nbearer=t0ken admin=0 loopback=1 gzip=0\n");
+  // RFC 7235: the name of the scheme is the same in any case.
+  EXPECT_THAT(tcp.Get("/", "Authorization: bearer t0ken\r\n").body, HasSubstr("bearer=t0ken "));
   HttpClient admin(socket());
   admin.Send(
       "POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nAccept-Encoding: gzip\r\n\r\nbody");
@@ -162,6 +165,21 @@ TEST_F(HttpServerTest, ServesOthersBesideASlowClient) {
   }
   EXPECT_THAT(slow.Receive().body, HasSubstr("/slow"));
   EXPECT_EQ(stuck.Receive().body, PiecesText(2'000));
+}
+
+TEST_F(HttpServerTest, AFloodOfSilentConnectionsKeepsNobodyOut) {
+  Start(Echo);
+  HttpClient busy(port());
+  ASSERT_EQ(busy.Get("/before").status, 200);
+  std::deque<HttpClient> silent;
+  for (int i = 0; i < 300; ++i) silent.emplace_back(port());
+  silent.back().Send("GET /half HTTP/1.1\r\n");
+  EXPECT_EQ(HttpClient(port()).Get("/").status, 200);
+  EXPECT_TRUE(silent.front().Ended()) << "who has been silent for longest makes room";
+  HttpClient admin(socket());
+  EXPECT_EQ(admin.Get("/").status, 200);
+  silent.back().Send("Host: x\r\n\r\n");
+  EXPECT_EQ(silent.back().Receive().status, 200);
 }
 
 TEST_F(HttpServerTest, SurvivesAClientThatLeavesInTheMiddle) {
