@@ -80,7 +80,8 @@ Counters::Counters(const Clock& clock)
       ledger_bytes(
           MakeGauge(registry_, "oppetid_collector_ledger_bytes", "Size of the ledger's file.")),
       ledger_writable(MakeGauge(registry_, "oppetid_collector_ledger_writable",
-                                "1 while the last commit succeeded.")),
+                                "1 while facts are stored: the last commit succeeded, and this "
+                                "machine's clock is not before the newest record.")),
       ledger_rollback(MakeCounter(registry_, "oppetid_collector_ledger_rollback_total",
                                   "Commits that failed and left the ledger as it was.")),
       duplicates(MakeCounter(registry_, "oppetid_collector_duplicates_total",

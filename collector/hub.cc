@@ -33,7 +33,7 @@ Hub::Hub(const Clock& clock, LedgerWriter& writer, Counters& counters, std::stri
   for (const AgentRow& row : stored) {
     agents_.emplace(row.host, std::make_unique<AgentState>(row, counters));
   }
-  counters_.ledger_writable.Set(1);
+  TellWritable();
 }
 
 Hub::SessionId Hub::Open(const Peer& peer, std::shared_ptr<SessionLink> link) {
@@ -68,12 +68,18 @@ size_t Hub::Waiting() const {
 
 bool Hub::Full() const { return Waiting() > kMaxWaiting; }
 
+bool Hub::OwnClockBehind() const { return clock_.Now() + limits::kClockAhead < newest_record_; }
+
+void Hub::TellWritable() {
+  counters_.ledger_writable.Set(writable_.ok() && !OwnClockBehind() ? 1 : 0);
+}
+
 Reason Hub::HoldBack(const AgentState& agent) const {
   if (!writable_.ok()) return "ledger_not_writable";
   // Long before streams must end for what their Snapshots bring.
   if (Waiting() > kMaxWaiting / 2) return "ledger_busy";
   if (agent.clock_ahead()) return "clock_ahead";
-  if (clock_.Now() + limits::kClockAhead < newest_record_) return "own_clock_behind";
+  if (OwnClockBehind()) return "own_clock_behind";
   return kAccepted;
 }
 
@@ -169,7 +175,7 @@ bool Hub::MayTakeOver(const std::string& host, uint64_t epoch) {
 }
 
 void Hub::OnSnapshot(Session& session, const v1::Snapshot& snapshot) {
-  if (clock_.Now() + limits::kClockAhead < newest_record_) {
+  if (OwnClockBehind()) {
     counters_.Reject("own_clock_behind", session.agent->host());
     return;
   }
@@ -267,7 +273,7 @@ void Hub::OnCommitted(const absl::Status& status) {
     if (writable_.ok())
       LogError("cannot write the ledger", {{"error", std::string(status.message())}});
     writable_ = status;
-    counters_.ledger_writable.Set(0);
+    TellWritable();
     for (auto& done : std::exchange(flushes_, {})) done(status);
     for (auto& done : std::exchange(next_flushes_, {})) done(status);
     CommitTransaction();
@@ -275,7 +281,7 @@ void Hub::OnCommitted(const absl::Status& status) {
   }
   if (!writable_.ok()) LogInfo("the ledger can be written again");
   writable_ = absl::OkStatus();
-  counters_.ledger_writable.Set(1);
+  TellWritable();
   for (const AgentRow& row : batch_->agents) agents_.at(row.host)->Stored(row);
   if (!batch_->empty()) newest_record_ = std::max(newest_record_, batch_at_);
   on_stored_(*batch_);
@@ -303,6 +309,7 @@ void Hub::Tick() {
   for (const std::string& host : take_overs_.Expire(now)) agents_.at(host)->set_duplicate(false);
   if (now >= next_rows_) flush_wanted_ = true;
   NoticeHang(now);
+  TellWritable();
   ReleaseHeld();
   RefuseSilent(now);
   double series = 0;
@@ -326,7 +333,7 @@ void Hub::NoticeHang(Steady now) {
   if (!committing_ || hangs_ || now - commit_started_ < kCommitWithin) return;
   hangs_ = true;
   writable_ = absl::DeadlineExceededError("a write of the ledger does not end");
-  counters_.ledger_writable.Set(0);
+  TellWritable();
   LogError("a write of the ledger does not end; no facts are taken in until it does");
 }
 

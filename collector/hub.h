@@ -128,6 +128,10 @@ class Hub {
   size_t Waiting() const;
   // Whether as much waits for the ledger as memory may hold.
   bool Full() const;
+  // Whether this machine's clock is before what was stored last, so that nothing can be.
+  bool OwnClockBehind() const;
+  // In the metric that somebody is woken by.
+  void TellWritable();
   // Why nothing of the agent can be stored now, whatever it says; kAccepted if there is no reason.
   Reason HoldBack(const AgentState& agent) const;
   void NoticeHang(Steady now);

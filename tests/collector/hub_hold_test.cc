@@ -56,9 +56,13 @@ TEST_F(HubHold, TakesNothingInWhileItsOwnClockIsBehindTheLedger) {
   hub_->OnFrame(stream.id, FactsFrame(1, 1, {RunFact(-900, -800)}));
   EXPECT_FALSE(writer_.busy());
   EXPECT_EQ(Counted("own_clock_behind"), "2");
+  hub_->Tick();
+  EXPECT_EQ(counters_.ledger_writable.Value(), 0)
+      << "nothing is stored, which somebody must see to";
   clock_.Advance(Millis(1));
   hub_->Tick();
   EXPECT_THAT(stream.link->Why(), HasSubstr("again"));
+  EXPECT_EQ(counters_.ledger_writable.Value(), 1);
 }
 
 TEST_F(HubHold, BoundsWhatWaitsForACommitThatHangs) {
