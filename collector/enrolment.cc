@@ -1,6 +1,7 @@
 #include "collector/enrolment.h"
 
 #include <algorithm>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "collector/rollover.h"
@@ -95,6 +96,10 @@ void Enrolment::Record(Caller caller, const std::string& host, Millis ttl,
     return done(absl::InvalidArgumentError(absl::StrCat(
         "an invitation lives from ", FormatDuration(kMinTtl), " to ", FormatDuration(kMaxTtl))));
   }
+  // In the chain a revocation must stand before what undoes it, or the list would end the host
+  // again at every start. It does not where the ledger was restored from before, or could not be
+  // written.
+  RecordListed(host);
   const Token token = MakeToken(trust_.issuer().hash());
   acts_.Record(
       std::move(caller),
@@ -103,6 +108,10 @@ void Enrolment::Record(Caller caller, const std::string& host, Millis ttl,
         if (known != nullptr && known->retired) {
           return absl::FailedPreconditionError(
               absl::StrCat(host, " is retired; its name is not given again"));
+        }
+        if (known != nullptr && !known->unrecorded.empty()) {
+          return absl::UnavailableError(
+              absl::StrCat(host, " was revoked, which the ledger could not record; try again"));
         }
         auto whose = municipality();
         if (!whose.ok()) return whose.status();
@@ -114,6 +123,27 @@ void Enrolment::Record(Caller caller, const std::string& host, Millis ttl,
         if (!act.ok()) return done(act.status());
         done(FormatToken(token) + "\n");
       });
+}
+
+void Enrolment::RecordListed(const std::string& host) {
+  const Host* known = hosts_.Find(host);
+  if (known == nullptr || known->retired) return;
+  for (const HostEnd& one : std::vector<HostEnd>(known->unrecorded)) {
+    acts_.Record(
+        {"collector", ""},
+        [this, one](uint64_t, Instant) -> absl::StatusOr<Acts::Draft> {
+          const auto& left = hosts_.Find(one.host)->unrecorded;
+          if (std::none_of(left.begin(), left.end(),
+                           [&](const HostEnd& other) { return other.id == one.id; })) {
+            return absl::AlreadyExistsError("recorded meanwhile");
+          }
+          return Acts::Draft{kAgentRevoked,
+                             EndedBody(one.host, one.id,
+                                       "revoked at " + FormatInstant(one.at) +
+                                           ", as the list beside the ledger has it")};
+        },
+        [](const absl::StatusOr<Act>&) {});  // the invitation, which comes next, looks
+  }
 }
 
 void Enrolment::End(Caller caller, const std::string& host, const std::string& reason, bool retired,

@@ -52,6 +52,8 @@ class Enrolment : public Gate {
  private:
   void Record(Caller caller, const std::string& host, Millis ttl,
               std::function<absl::StatusOr<std::string>()> municipality, Told done);
+  // What only the list says of this host becomes part of the chain.
+  void RecordListed(const std::string& host);
   // Whether the invitation may be redeemed with this key.
   absl::Status CheckEnrol(const v1::EnrolRequest& request) const;
   bool MayAttempt(const std::string& token, Steady now);

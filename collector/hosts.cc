@@ -76,6 +76,7 @@ void Hosts::Apply(const Act& act) {
 void Hosts::Apply(const HostEnd& revocation) {
   if (ended_.count(revocation.id) > 0) return;
   End(revocation.host, revocation.id, revocation.retired);
+  hosts_[revocation.host].unrecorded.push_back(revocation);
 }
 
 void Hosts::End(const std::string& name, const std::string& id, bool retired) {
@@ -85,11 +86,17 @@ void Hosts::End(const std::string& name, const std::string& id, bool retired) {
   host.serials.clear();
   // An invitation that is still open would undo it.
   if (host.invitation) host.invitation->ended = true;
+  std::erase_if(host.unrecorded, [&](const HostEnd& one) { return one.id == id; });
   ended_.insert(id);
 }
 
 void Hosts::Know(const std::string& name, const std::string& municipality) {
   Host& host = hosts_[name];
+  if (host.invitation && host.municipality != municipality) {
+    // It was made before anybody knew whose name this is; its holder must not become that one.
+    host_of_token_.erase(host.invitation->token);
+    host.invitation.reset();
+  }
   host.municipality = municipality;
   host.enrolled = true;
 }

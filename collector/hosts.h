@@ -13,6 +13,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "collector/dictionary.h"
 #include "collector/ledger/ledger.h"
@@ -52,6 +53,7 @@ struct Host {
   bool retired = false;
   bool was_revoked = false;         // only `serials` count
   std::deque<std::string> serials;  // issued since the last revocation; kept only where that counts
+  std::vector<HostEnd> unrecorded;  // of the list, whose acts the chain does not have
   std::optional<Invitation> invitation;
   std::optional<IssuedCertificate> newest;
 };
@@ -61,7 +63,7 @@ class Hosts {
   void Apply(const Act& act);
   // A revocation of the list; one whose act is known changes nothing.
   void Apply(const HostEnd& revocation);
-  // The ledger knows an agent of this name.
+  // The ledger knows an agent of this name. An invitation for another municipality is no more.
   void Know(const std::string& host, const std::string& municipality);
 
   // kAccepted, or why this peer is refused although its certificate is valid.

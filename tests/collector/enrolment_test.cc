@@ -104,6 +104,17 @@ TEST_F(EnrolmentTest, AHostNameIsGivenOnce) {
               HasSubstr("an invitation lives from 1m to 1w"));
 }
 
+// After the start of a ledger that is older than the host: it is invited for somebody else, and
+// then it comes back.
+TEST_F(EnrolmentTest, AnInvitationGivesNobodyAHostOfAnotherMunicipality) {
+  const auto vik = Enrol(Request(Invite("srv1", "vik"), key_));
+  Wire();
+  const std::string token = Invite("srv1", "fjord");
+  EXPECT_EQ(Hello(vik->certificate_pem()).link->Why(), "");
+  EXPECT_THAT(WhyNot(Request(token, PrivateKey::Make())),
+              HasSubstr("no such invitation"));
+}
+
 TEST_F(EnrolmentTest, NothingIsIssuedThatTheLedgerDoesNotHave) {
   const v1::EnrolRequest request = Request(Invite(), key_);
   std::string why;
@@ -148,6 +159,35 @@ TEST_F(EnrolmentTest, ARevocationHoldsWithoutTheLedger) {
   for (const HostEnd& one : list_->all()) hosts_->Apply(one);
   EXPECT_EQ(Hello(reply->certificate_pem()).link->Why(), "refused: revoked");
   EXPECT_THAT(Invite(), HasSubstr("oppetid_")) << "and it can be invited anew";
+}
+
+TEST_F(EnrolmentTest, WhatOnlyTheListKnowsIsRecordedBeforeANewInvitation) {
+  std::vector<Act> chain;
+  acts_->AddView([&](const Act& act) { chain.push_back(act); });
+  ASSERT_TRUE(Enrol(Request(Invite(), key_)).ok());
+  enrolment_->End({"root", ""}, "srv1", "stolen", false, [](const auto&) {});
+  writer_.Complete(absl::ResourceExhaustedError("disk full"));
+  const auto again = Enrol(Request(Reinvite(), PrivateKey::Make()));
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(Hello(again->certificate_pem()).link->Why(), "");
+  // The next start: what the chain has, then the list.
+  Wire();
+  for (const Act& act : chain) hosts_->Apply(act);
+  for (const HostEnd& one : list_->all()) hosts_->Apply(one);
+  EXPECT_EQ(Hello(again->certificate_pem()).link->Why(), "")
+      << "the revocation was before the invitation, not after it";
+}
+
+TEST_F(EnrolmentTest, NobodyIsInvitedBeforeTheChainHasTheRevocation) {
+  ASSERT_TRUE(Enrol(Request(Invite(), key_)).ok());
+  enrolment_->End({"root", ""}, "srv1", "stolen", false, [](const auto&) {});
+  writer_.Complete(absl::ResourceExhaustedError("disk full"));
+  std::string told;
+  enrolment_->Reinvite({"root", ""}, "srv1", kHour,
+                       [&](const auto& text) { told = std::string(text.status().message()); });
+  writer_.Complete(absl::ResourceExhaustedError("disk full"));
+  writer_.Drain();
+  EXPECT_THAT(told, HasSubstr("srv1 was revoked, which the ledger could not record"));
 }
 
 TEST_F(EnrolmentTest, AListThatCannotBeWrittenIsNoRevocation) {
