@@ -172,6 +172,9 @@ int RunEnrol(const EnrolOptions& options) {
   const auto before = LoadCredentials(place->files);
   if (before.ok() && before->certificate.starts_with(NoteOf(*token)) &&
       SystemClock().Now() < before->facts.until) {
+    // An earlier try may have ended right after the certificate.
+    ::unlink(place->pending().c_str());
+    GiveToOwner(*place);
     std::cout << "enrolled already with this token: " << before->facts.uri << ", until "
               << FormatInstant(before->facts.until) << "\n";
     return 0;
