@@ -121,6 +121,8 @@ void AgentState::Seen(Instant now, Steady steady) {
 }
 
 std::optional<bool> AgentState::Up(Steady now, Steady started) const {
+  // Nobody is called silent who has never spoken.
+  if (!last_seen_) return std::nullopt;
   if (last_frame_) return now - *last_frame_ < UpFor();
   if (now - started < UpFor()) return std::nullopt;
   return false;

@@ -278,7 +278,9 @@ void Enrolment::Enrol(const v1::EnrolRequest& request, const std::string& peer, 
       },
       [this, token, done = std::move(done)](const absl::StatusOr<Act>& act) {
         if (!act.ok() && !absl::IsAlreadyExists(act.status())) return done(act.status());
-        done(ReplyFor(token));
+        const auto reply = ReplyFor(token);
+        if (reply.ok()) hub_.Expect({reply->municipality(), reply->host()});
+        done(reply);
       });
 }
 

@@ -164,6 +164,12 @@ void Hub::OnHello(SessionId id, Session& session, const v1::Hello& hello) {
   if (gate_ != nullptr) gate_->OnHello(session.peer, hello);
 }
 
+void Hub::Expect(const Identity& identity) {
+  auto& agent = agents_[identity.host];
+  if (agent != nullptr) return;
+  agent = std::make_unique<AgentState>(identity.municipality, identity.host, counters_);
+}
+
 bool Hub::MayTakeOver(const std::string& host, uint64_t epoch) {
   const Steady now = clock_.SteadyNow();
   if (take_overs_.Refused(host, now)) return false;

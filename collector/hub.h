@@ -93,6 +93,8 @@ class Hub {
   void SendTo(const std::string& host, const v1::CollectorFrame& frame);
   // Ends every stream of this host.
   void EndStreams(const std::string& host, const absl::Status& why);
+  // The host has a certificate: it is in the views also before it has ever been seen.
+  void Expect(const Identity& identity);
   // From now on the host is in no view. Its history stays.
   void Retire(const std::string& host) { retired_.insert(host); }
 

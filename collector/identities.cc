@@ -59,7 +59,11 @@ absl::Status Identities::Settle(const std::vector<AgentRow>& stored) {
   for (const AgentRow& row : stored) hosts_.Know(row.host, row.municipality);
   for (const HostEnd& revocation : revocations_->all()) hosts_.Apply(revocation);
   for (const auto& [name, host] : hosts_.all()) {
-    if (host.retired) hub_.Retire(name);
+    if (host.retired) {
+      hub_.Retire(name);
+    } else if (host.enrolled && !host.revoked) {
+      hub_.Expect({host.municipality, name});
+    }
   }
   const auto renewed = trust_->RenewServer(clock_.Now());
   if (!renewed.ok()) return renewed.status();

@@ -195,10 +195,11 @@ std::vector<Rollover::Waiting> Rollover::WaitingFor() const {
   std::set<std::string> seen;
   const auto view = hub_.MakeView();
   for (const auto& agent : view->agents) {
+    if (!agent->last_seen) continue;
     const Host* host = hosts_.Find(agent->host);
     seen.insert(agent->host);
     if (host != nullptr && (host->revoked || host->retired)) continue;
-    if (!agent->last_seen || now - *agent->last_seen > kLives) continue;
+    if (now - *agent->last_seen > kLives) continue;
     add(agent->municipality, agent->host, "");
   }
   // Enrolled, and not yet seen.

@@ -111,8 +111,7 @@ TEST_F(EnrolmentTest, AnInvitationGivesNobodyAHostOfAnotherMunicipality) {
   Wire();
   const std::string token = Invite("srv1", "fjord");
   EXPECT_EQ(Hello(vik->certificate_pem()).link->Why(), "");
-  EXPECT_THAT(WhyNot(Request(token, PrivateKey::Make())),
-              HasSubstr("no such invitation"));
+  EXPECT_THAT(WhyNot(Request(token, PrivateKey::Make())), HasSubstr("no such invitation"));
 }
 
 TEST_F(EnrolmentTest, NothingIsIssuedThatTheLedgerDoesNotHave) {
@@ -195,6 +194,17 @@ TEST_F(EnrolmentTest, AListThatCannotBeWrittenIsNoRevocation) {
   disk_ = absl::ResourceExhaustedError("disk full");
   EXPECT_EQ(End(false), "disk full");
   EXPECT_EQ(Hello(reply->certificate_pem()).link->Why(), "");
+}
+
+TEST_F(EnrolmentTest, WhoIsEnrolledIsInTheViewsBeforeItIsSeen) {
+  ASSERT_TRUE(Enrol(Request(Invite(), key_)).ok());
+  clock_.Advance(kHour);
+  const auto view = hub_->MakeView();
+  ASSERT_EQ(view->agents.size(), 1U);
+  EXPECT_EQ(view->agents[0]->municipality, "vik");
+  EXPECT_EQ(view->agents[0]->host, "srv1");
+  EXPECT_FALSE(view->agents[0]->last_seen);
+  EXPECT_FALSE(view->agents[0]->up) << "nobody is woken by what has never been there";
 }
 
 TEST_F(EnrolmentTest, ARetiredHostIsInNoView) {
