@@ -57,10 +57,6 @@ std::optional<HttpRequest> ToRequest(const http::request<http::string_body>& mes
   return request;
 }
 
-}  // namespace
-
-namespace {
-
 // The connections of one listener: whoever reaches the TCP port must not be able to take
 // admin.sock's.
 struct Crowd {
