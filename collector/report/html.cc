@@ -1,6 +1,8 @@
 #include "collector/report/html.h"
 
 #include <algorithm>
+#include <map>
+#include <set>
 
 #include "collector/report/html_writer.h"
 #include "collector/report/texts_nb.h"
@@ -60,8 +62,83 @@ class Section {
     if (its.from) out_.Paragraph("Med fra " + FormatDate(*its.from) + ".");
     if (its.until) out_.Paragraph("Med til " + FormatDate(*its.until) + " (ikke medregnet).");
     if (!municipality_.merged_into.empty()) {
-      out_.Paragraph("Slått sammen med " + municipality_.merged_into + ".");
+      out_.Paragraph("Slått sammen med " + MunicipalityName(municipality_.merged_into) + ".");
     }
+  }
+
+  std::string MunicipalityName(const std::string& id) const {
+    for (const Municipality& its : report_.catalogue->municipalities) {
+      if (its.id == id) return its.name;
+    }
+    return id;
+  }
+
+  // Whether `id` has become part of this municipality, in one step or several. The reader of
+  // catalogues has refused circles.
+  bool MergedIntoThis(const std::string& id) const {
+    for (const Municipality& its : report_.catalogue->municipalities) {
+      if (its.id != id || its.merged_into.empty()) continue;
+      return Mine(its.merged_into) || MergedIntoThis(its.merged_into);
+    }
+    return false;
+  }
+
+  static std::vector<std::string> Cells(const Service& service, const Measured& time,
+                                        int64_t excluded_ms) {
+    const int64_t service_time = time.service_time_ms();
+    const bool clean = time.down_ms == 0 && time.unknown_ms == 0;
+    return {NameOf(service),
+            nb::TargetWords(service.target),
+            nb::ShareWords(time.up_ms, time.up_ms + time.down_ms, clean),
+            nb::ShareWords(time.up_ms, service_time, clean) + " til " +
+                nb::ShareWords(time.up_ms + time.unknown_ms, service_time, clean),
+            nb::ShareWords(time.up_ms + time.down_ms, service_time, time.unknown_ms == 0),
+            nb::DurationWords(time.down_ms),
+            nb::DurationWords(time.unknown_ms),
+            nb::DurationWords(excluded_ms)};
+  }
+
+  static std::vector<std::string> Columns(std::vector<std::string> more) {
+    std::vector<std::string> columns = {
+        "Tjeneste", "Mål",    "Målt tilgjengelighet", "Laveste til høyeste", "Målegrad", "Nedetid",
+        "Ukjent",   "Unntatt"};
+    columns.insert(columns.end(), more.begin(), more.end());
+    return columns;
+  }
+
+  // This municipality's figures and those of who has become part of it, added up: what is apart
+  // in their own sections. Nothing where those had no time in the period.
+  void Folded() {
+    struct Sum {
+      Measured time;
+      int64_t excluded_ms = 0;
+      bool folded = false;
+    };
+    std::map<const Service*, Sum> sums;
+    std::set<std::string> others;
+    for (const ServiceRow& row : report_.services) {
+      const bool merged = MergedIntoThis(row.municipality);
+      if (!merged && !Mine(row.municipality)) continue;
+      const ServiceFigures& its = row.figures;
+      Sum& sum = sums[row.service];
+      sum.time.up_ms += its.measured.up_ms;
+      sum.time.down_ms += its.measured.down_ms;
+      sum.time.unknown_ms += its.measured.unknown_ms;
+      sum.excluded_ms += its.excluded_ms;
+      if (!merged || its.outside_ms == its.period_ms) continue;
+      sum.folded = true;
+      others.insert(MunicipalityName(row.municipality));
+    }
+    if (others.empty()) return;
+    Rows rows;
+    for (const Service& service : report_.catalogue->services) {
+      const auto sum = sums.find(&service);
+      if (sum == sums.end() || !sum->second.folded) continue;
+      rows.push_back(Cells(service, sum->second.time, sum->second.excluded_ms));
+    }
+    std::string names;
+    for (const std::string& name : others) names += (names.empty() ? "" : ", ") + name;
+    out_.Table("Lagt sammen med tallene fra før sammenslåingen: " + names, Columns({}), rows, "");
   }
 
   void Agreements() {
@@ -70,9 +147,6 @@ class Section {
     for (const ServiceRow& row : report_.services) {
       if (!Mine(row.municipality)) continue;
       const ServiceFigures& its = row.figures;
-      const Measured& time = its.measured;
-      const int64_t service_time = time.service_time_ms();
-      const bool clean = time.down_ms == 0 && time.unknown_ms == 0;
       if (its.verdict == Verdict::kMet) ++met;
       if (its.verdict == Verdict::kBreached) ++breached;
       std::string words(nb::VerdictWords(its.verdict));
@@ -80,13 +154,8 @@ class Section {
         words += " (lengste nedetid " + nb::DurationWords(its.longest_down_ms) + ", avtalt høyst " +
                  nb::DurationWords(row.service->longest_down->count()) + ")";
       }
-      rows.push_back({NameOf(*row.service), nb::TargetWords(row.service->target),
-                      nb::ShareWords(time.up_ms, time.up_ms + time.down_ms, clean),
-                      nb::ShareWords(time.up_ms, service_time, clean) + " til " +
-                          nb::ShareWords(time.up_ms + time.unknown_ms, service_time, clean),
-                      nb::ShareWords(time.up_ms + time.down_ms, service_time, time.unknown_ms == 0),
-                      nb::DurationWords(time.down_ms), nb::DurationWords(time.unknown_ms),
-                      nb::DurationWords(its.excluded_ms), words});
+      rows.push_back(Cells(*row.service, its.measured, its.excluded_ms));
+      rows.back().push_back(std::move(words));
     }
     out_.Heading(3, "Avtaler og resultat");
     if (!rows.empty()) {
@@ -99,10 +168,9 @@ class Section {
       }
       out_.Paragraph(words + ".");
     }
-    out_.Table("Tilgjengelighet mot avtalt mål",
-               {"Tjeneste", "Mål", "Målt tilgjengelighet", "Laveste til høyeste", "Målegrad",
-                "Nedetid", "Ukjent", "Unntatt", "Avtalen"},
-               rows, "Ingen avtaler om tilgjengelighet.");
+    out_.Table("Tilgjengelighet mot avtalt mål", Columns({"Avtalen"}), rows,
+               "Ingen avtaler om tilgjengelighet.");
+    Folded();
     if (rows.empty()) return;
     out_.Paragraph(
         "Målegraden er andelen av tjenestetiden som ble målt. Det som ikke ble målt, kan ha vært "

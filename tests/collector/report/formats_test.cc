@@ -97,6 +97,49 @@ TEST(Html, SaysInBokmalWhatTheFiguresSay) {
   EXPECT_EQ(last, 2);
 }
 
+// Apart in sections of their own, and folded into the successor by adding milliseconds.
+TEST(Html, FoldsMergedMunicipalitiesIntoTheirSuccessor) {
+  const std::string catalogue = R"(
+municipalities:
+  - {id: aa, name: Å kommune, until: 2026-06-02, merged_into: bb}
+  - {id: bb, name: B kommune, until: 2026-06-03, merged_into: nye}
+  - {id: nye, name: Nye kommune, from: 2026-06-03}
+  - {id: n, name: N kommune}
+services:
+  - {id: e, name: {nb: E-post}, municipalities: [aa, bb, nye, n], target: 50 %,
+     up_when: "h/{municipality}"}
+  - {id: f, name: {nb: Filer}, municipalities: [nye], target: 50 %, up_when: h/f}
+)";
+  const auto span = [](const std::string& check, const std::string& from, const std::string& to,
+                       const std::string& state) {
+    return R"({"type":"span","check":"h/)" + check + R"(","from":"2026-05-31T22:00:00Z","to":")" +
+           from + R"(","state":"ok"})" + "\n" + R"({"type":"span","check":"h/)" + check +
+           R"(","from":")" + from + R"(","to":")" + to + R"(","state":")" + state + "\"}\n";
+  };
+  const std::string history =
+      span("aa", "2026-06-01T10:00:00Z", "2026-06-30T22:00:00Z", "critical") +
+      span("bb", "2026-06-01T10:00:00Z", "2026-06-30T22:00:00Z", "ok") +
+      span("nye", "2026-06-03T22:00:00Z", "2026-06-30T22:00:00Z", "critical");
+  const SlaFiles files(catalogue, history);
+  const std::string page = Page(files.Of("2026-06-01..2026-06-04"));
+  // aa: 12 h up, 12 h down; bb: 48 h up; nye: 24 h up.
+  EXPECT_THAT(
+      page,
+      HasSubstr("<caption>Lagt sammen med tallene fra før sammenslåingen: B kommune, Å kommune"
+                "</caption>"));
+  EXPECT_THAT(page, HasSubstr("<th scope=\"row\">E-post</th><td>50 %</td><td>87,500 %</td>"
+                              "<td>87,500 % til 87,500 %</td><td>100,000 %</td><td>12 t</td>"
+                              "<td>0 s</td><td>0 s</td></tr>"));
+  EXPECT_THAT(page, HasSubstr("<p>Slått sammen med Nye kommune.</p>"));
+  const auto folded = [](const std::string& text) {
+    size_t count = 0;
+    for (size_t at = 0; (at = text.find("Lagt sammen", at)) != std::string::npos; ++at) ++count;
+    return count;
+  };
+  EXPECT_EQ(folded(page), 2U);  // aa into bb, and both into the new one
+  EXPECT_EQ(folded(Page(files.Of("2026-07"))), 0U) << "long past: nothing to add";
+}
+
 TEST(Html, MarksWhatWasAnnouncedElsewhere) {
   const std::string window = R"("reason":"r","announced_at":"2026-05-20T00:00:00Z")";
   const auto page = [&](const std::string& more) {
