@@ -124,11 +124,12 @@ std::string Line(const Ticket& ticket) {
                     its.removed, "\t", its.municipality, "\t", its.kind, "\t", its.priority, "\t",
                     its.service, "\t", ToUnixMillis(its.recorded_at));
   }
-  if (ticket.satisfaction) {
-    absl::StrAppend(&line, "\t", ticket.satisfaction->score, "\t",
-                    ToUnixMillis(ticket.satisfaction->at), "\t",
-                    ToUnixMillis(ticket.satisfaction->recorded_at));
-  }
+  const auto answer = [&](const Answer& its) {
+    absl::StrAppend(&line, "\t", its.score, "\t", ToUnixMillis(its.at), "\t",
+                    ToUnixMillis(its.recorded_at));
+  };
+  if (ticket.satisfaction) answer(*ticket.satisfaction);
+  for (const Answer& its : ticket.earlier_answers) answer(its);
   return line + "\n";
 }
 

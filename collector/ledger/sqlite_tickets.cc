@@ -1,6 +1,7 @@
 #include "collector/ledger/sqlite_tickets.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 namespace oppetid::collector {
@@ -30,24 +31,31 @@ TicketEvent EventOf(const Statement& row) {
   return event;
 }
 
-// The newest answer of each ticket that is asked about.
+// The answers of each ticket that is asked about.
 class Answers {
  public:
   absl::Status Prepare(Database& db) {
     auto select = db.Prepare(
         "SELECT score, at_ms, recorded_at_ms FROM ticket_answers WHERE ticket_id = ?1 "
-        "ORDER BY at_ms DESC LIMIT 1");
+        "ORDER BY at_ms DESC");
     if (!select.ok()) return select.status();
     select_ = *std::move(select);
     return absl::OkStatus();
   }
   absl::Status Add(Ticket& ticket) {
     select_.Bind(1, ticket.id);
-    const auto row = select_.Step();
-    if (!row.ok()) return row.status();
-    if (!*row) return absl::OkStatus();
-    ticket.satisfaction = Answer{static_cast<int>(select_.Int(0)), FromUnixMillis(select_.Int(1)),
-                                 FromUnixMillis(select_.Int(2))};
+    for (;;) {
+      const auto row = select_.Step();
+      if (!row.ok()) return row.status();
+      if (!*row) break;
+      const Answer answer{static_cast<int>(select_.Int(0)), FromUnixMillis(select_.Int(1)),
+                          FromUnixMillis(select_.Int(2))};
+      if (ticket.satisfaction) {
+        ticket.earlier_answers.push_back(answer);
+      } else {
+        ticket.satisfaction = answer;
+      }
+    }
     select_.Reset();
     return absl::OkStatus();
   }
@@ -81,7 +89,8 @@ absl::Status VisitTickets(Database& db, Statement& select,
                       select.Text(4),
                       select.Text(5),
                       {},
-                      std::nullopt};
+                      std::nullopt,
+                      {}};
     }
     ticket.events.push_back(EventOf(select));
   }
@@ -92,6 +101,10 @@ absl::Status VisitTickets(Database& db, Statement& select,
 absl::Status TicketTables::Prepare(Database& db) {
   const std::pair<Statement*, const char*> statements[] = {
       {&find_, "SELECT municipality, kind, priority, service FROM tickets WHERE id = ?1"},
+      {&find_told_,
+       "SELECT municipality, kind, priority, service FROM ticket_events WHERE ticket_id = ?1 AND "
+       "at_ms = ?2 AND (event_key = ?3 OR substr(event_key, 1, length(?3) + 1) = ?3 || '@') "
+       "ORDER BY recorded_at_ms, event_key"},
       {&add_,
        "INSERT INTO tickets (id, source, municipality, kind, priority, service, recorded_at_ms) "
        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"},
@@ -130,17 +143,11 @@ absl::Status TicketTables::Put(const TicketWrite& ticket, Instant now) {
   if (!known.ok()) return known.status();
   std::vector<TicketEventWrite> events = ticket.events;
   if (*known) {
-    const std::pair<const std::string*, std::string TicketEvent::*> values[] = {
-        {&ticket.municipality, &TicketEvent::municipality},
-        {&ticket.kind, &TicketEvent::kind},
-        {&ticket.priority, &TicketEvent::priority},
-        {&ticket.service, &TicketEvent::service}};
     const auto first =
         std::min_element(events.begin(), events.end(),
                          [](const auto& a, const auto& b) { return a.event.at < b.event.at; });
-    for (int i = 0; i < 4 && first != events.end() && !ticket.only_if_known; ++i) {
-      const auto& [value, field] = values[i];
-      if (*value != find_.Text(i) && (first->event.*field).empty()) first->event.*field = *value;
+    if (first != events.end() && !ticket.only_if_known) {
+      if (auto status = Restate(ticket, *first, now); !status.ok()) return status;
     }
     find_.Reset();
   } else if (ticket.only_if_known || events.empty()) {
@@ -167,6 +174,44 @@ absl::Status TicketTables::Put(const TicketWrite& ticket, Instant now) {
   add_answer_.Bind(3, static_cast<int64_t>(ticket.satisfaction->score));
   add_answer_.Bind(4, ToUnixMillis(now));
   return add_answer_.Run();
+}
+
+// Puts into the first event what is told otherwise now than it was last; `find_` is at the ticket.
+absl::Status TicketTables::Restate(const TicketWrite& ticket, TicketEventWrite& first,
+                                   Instant now) {
+  constexpr std::string TicketEvent::*kFields[] = {&TicketEvent::municipality, &TicketEvent::kind,
+                                                   &TicketEvent::priority, &TicketEvent::service};
+  const std::string* values[] = {&ticket.municipality, &ticket.kind, &ticket.priority,
+                                 &ticket.service};
+  std::array<std::string, std::size(kFields)> told;
+  for (int i = 0; i < 4; ++i) told[i] = find_.Text(i);
+  // Lines of tickets.jsonl say the values at creation; only other sources say anew what they are.
+  const bool anew = ticket.snapshot || !first.key.empty();
+  if (anew) {
+    find_told_.Bind(1, ticket.id);
+    find_told_.Bind(2, ToUnixMillis(first.event.at));
+    find_told_.Bind(3, first.key);
+    for (;;) {
+      const auto row = find_told_.Step();
+      if (!row.ok()) return row.status();
+      if (!*row) break;
+      for (int i = 0; i < 4; ++i) {
+        if (std::string its = find_told_.Text(i); !its.empty()) told[i] = std::move(its);
+      }
+    }
+    find_told_.Reset();
+  }
+  bool changed = false;
+  for (size_t i = 0; i < told.size(); ++i) {
+    std::string& field = first.event.*kFields[i];
+    // No event can say that there is no service any more.
+    if (values[i]->empty() || *values[i] == told[i] || !field.empty()) continue;
+    field = *values[i];
+    changed = true;
+  }
+  // The same may have been told before, and taken back since.
+  if (changed && anew) first.key += "@" + std::to_string(ToUnixMillis(now));
+  return absl::OkStatus();
 }
 
 absl::Status TicketTables::Reopen(const TicketWrite& ticket, Instant now) {

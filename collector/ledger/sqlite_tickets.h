@@ -24,7 +24,9 @@ class TicketTables {
   absl::Status Reopen(const TicketWrite& ticket, Instant now);
   absl::Status PutEvent(const std::string& id, const TicketEventWrite& write, Instant now);
 
-  Statement find_, add_, add_event_, reopen_, add_answer_, put_cursor_;
+  absl::Status Restate(const TicketWrite& ticket, TicketEventWrite& first, Instant now);
+
+  Statement find_, find_told_, add_, add_event_, reopen_, add_answer_, put_cursor_;
 };
 
 // Several statements each, so within a transaction of the reader.

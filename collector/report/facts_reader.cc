@@ -192,6 +192,33 @@ void FactsReader::ReadEvent(LineObject& object, Ticket& ticket) {
   ticket.events.push_back(std::move(event));
 }
 
+bool FactsReader::ReadAnswers(LineObject& object, int line, Ticket& ticket) {
+  bool ok = true;
+  const auto read = [&](const boost::json::object& its, const std::string& where) {
+    LineObject answer(its, line, where, tickets_);
+    Answer out;
+    out.score = static_cast<int>(answer.Int("score", 1, 5));
+    out.at = answer.At("at");
+    out.recorded_at = answer.At("recorded_at", out.at);
+    answer.Finish();
+    ok = ok && answer.ok();
+    return out;
+  };
+  if (const boost::json::object* its = object.Object("satisfaction")) {
+    ticket.satisfaction = read(*its, "satisfaction: ");
+  }
+  const boost::json::array* earlier = object.ListOrNone("earlier_answers");
+  for (size_t i = 0; earlier != nullptr && i < earlier->size(); ++i) {
+    const std::string where = "earlier_answers[" + std::to_string(i) + "]: ";
+    if (const boost::json::object* its = (*earlier)[i].if_object()) {
+      ticket.earlier_answers.push_back(read(*its, where));
+    } else {
+      object.Fault(where + "expected an object");
+    }
+  }
+  return ok;
+}
+
 bool FactsReader::TicketLine(std::string_view text, int line) {
   if (IsBlank(text)) return true;
   std::array<unsigned char, 8192> buffer;
@@ -221,16 +248,7 @@ bool FactsReader::TicketLine(std::string_view text, int line) {
       ok = ok && event.ok();
     }
   }
-  if (const boost::json::object* its = object.Object("satisfaction")) {
-    LineObject satisfaction(*its, line, "satisfaction: ", tickets_);
-    Answer answer;
-    answer.score = static_cast<int>(satisfaction.Int("score", 1, 5));
-    answer.at = satisfaction.At("at");
-    answer.recorded_at = satisfaction.At("recorded_at", answer.at);
-    satisfaction.Finish();
-    ticket.satisfaction = answer;
-    ok = ok && satisfaction.ok();
-  }
+  ok = ReadAnswers(object, line, ticket) && ok;
   object.Finish();
   if (!object.ok() || !ok) return !tickets_.full();
   if (!Keep(facts_.tickets, ticket)) {

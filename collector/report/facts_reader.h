@@ -36,6 +36,7 @@ class FactsReader {
   void ReadCorrection(LineObject& object, int line);
   void ReadRevocation(LineObject& object, int line);
   void ReadEvent(LineObject& object, Ticket& ticket);
+  bool ReadAnswers(LineObject& object, int line, Ticket& ticket);
   Scope Services(LineObject& object, int line);
   Scope Municipalities(LineObject& object, int line);
   void WarnUnknown(const Catalogue& catalogue);

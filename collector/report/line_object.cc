@@ -198,7 +198,15 @@ bool LineObject::Bool(std::string_view key, bool fallback) {
 }
 
 const boost::json::array* LineObject::List(std::string_view key) {
-  const boost::json::value* value = Require(key);
+  return ListOf(key, Require(key));
+}
+
+const boost::json::array* LineObject::ListOrNone(std::string_view key) {
+  return ListOf(key, Find(key));
+}
+
+const boost::json::array* LineObject::ListOf(std::string_view key,
+                                             const boost::json::value* value) {
   if (value == nullptr) return nullptr;
   const boost::json::array* list = value->if_array();
   if (list == nullptr || list->empty()) {

@@ -71,6 +71,7 @@ class LineObject {
                     std::string_view fallback);
   bool Bool(std::string_view key, bool fallback);
   const boost::json::object* Object(std::string_view key);
+  const boost::json::array* ListOrNone(std::string_view key);
 
   void Fault(std::string_view what);
   // Faults for every key that was not asked for.
@@ -82,6 +83,7 @@ class LineObject {
   const boost::json::value* Find(std::string_view key);
   const boost::json::value* Require(std::string_view key);
   std::string TextOf(std::string_view key, const boost::json::value& value);
+  const boost::json::array* ListOf(std::string_view key, const boost::json::value* value);
   Instant AtOf(std::string_view key, const boost::json::value& value);
   std::string Checked(std::string_view key, std::string text,
                       const std::vector<std::string_view>& allowed);

@@ -95,6 +95,7 @@ struct Ticket {
   std::string municipality, kind, priority, service;  // at its creation
   std::vector<TicketEvent> events;                    // in the source's order
   std::optional<Answer> satisfaction;
+  std::vector<Answer> earlier_answers;  // which that one replaced
   bool operator==(const Ticket&) const = default;
 };
 

@@ -33,6 +33,19 @@ Seen See(const Ticket& ticket, AsKnownAt as_known_at, Instant end) {
   return seen;
 }
 
+// The newest answer before the period's end, as known then; nullptr where there is none.
+const Answer* AnswerOf(const Ticket& ticket, AsKnownAt as_known_at, Instant end) {
+  const auto counts = [&](const Answer& its) {
+    return its.at < end && Known(its.recorded_at, as_known_at);
+  };
+  const Answer* newest = nullptr;
+  if (ticket.satisfaction && counts(*ticket.satisfaction)) newest = &*ticket.satisfaction;
+  for (const Answer& its : ticket.earlier_answers) {
+    if (counts(its) && (newest == nullptr || newest->at < its.at)) newest = &its;
+  }
+  return newest;
+}
+
 // The clock over `running` stretches against a target: breached at the start of the first
 // millisecond beyond it, else met at `done`.
 Decided Decide(const Intervals& running, const OpenTime& open, Millis target,
@@ -247,21 +260,21 @@ TicketReport AccountTickets(const Catalogue& catalogue, const Facts& facts, AsKn
                             Interval period) {
   std::map<std::tuple<std::string, std::string, std::string>, Row> rows;
   std::map<std::string, SatisfactionFigures> satisfaction;
-  ForEachTicketCase(
-      catalogue, facts, as_known_at, period.to, [&](const Ticket& ticket, const TicketCase& its) {
-        if (ticket.satisfaction && Known(ticket.satisfaction->recorded_at, as_known_at) &&
-            period.from <= ticket.satisfaction->at && ticket.satisfaction->at < period.to) {
-          SatisfactionFigures& answers = satisfaction[its.municipality];
-          answers.municipality = its.municipality;
-          ++answers.answers;
-          answers.sum += ticket.satisfaction->score;
-          answers.four_or_more += ticket.satisfaction->score >= 4 ? 1 : 0;
-        }
-        Row& row = rows[{its.municipality, its.kind, its.priority}];
-        std::tie(row.figures.municipality, row.figures.kind, row.figures.priority) =
-            std::tie(its.municipality, its.kind, its.priority);
-        Count(its, period, row);
-      });
+  ForEachTicketCase(catalogue, facts, as_known_at, period.to,
+                    [&](const Ticket& ticket, const TicketCase& its) {
+                      const Answer* answer = AnswerOf(ticket, as_known_at, period.to);
+                      if (answer != nullptr && period.from <= answer->at) {
+                        SatisfactionFigures& answers = satisfaction[its.municipality];
+                        answers.municipality = its.municipality;
+                        ++answers.answers;
+                        answers.sum += answer->score;
+                        answers.four_or_more += answer->score >= 4 ? 1 : 0;
+                      }
+                      Row& row = rows[{its.municipality, its.kind, its.priority}];
+                      std::tie(row.figures.municipality, row.figures.kind, row.figures.priority) =
+                          std::tie(its.municipality, its.kind, its.priority);
+                      Count(its, period, row);
+                    });
   const Targets targets = TargetsOf(catalogue);
   TicketReport report;
   for (auto& [key, row] : rows) {

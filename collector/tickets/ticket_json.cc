@@ -123,6 +123,11 @@ void AppendText(std::string_view key, const std::string& value, std::string* out
   *out += ",\"" + std::string(key) + "\":" + JsonQuote(value);
 }
 
+std::string AnswerJson(const Answer& answer) {
+  return "{\"score\":" + std::to_string(answer.score) + ",\"at\":\"" + FormatInstant(answer.at) +
+         "\",\"recorded_at\":\"" + FormatInstant(answer.recorded_at) + "\"}";
+}
+
 }  // namespace
 
 TicketLine ReadTicketLine(std::string_view text) {
@@ -200,11 +205,11 @@ std::string TicketJson(const Ticket& ticket) {
     out += ",\"recorded_at\":\"" + FormatInstant(event.recorded_at) + "\"}";
   }
   out += ']';
-  if (ticket.satisfaction) {
-    out += ",\"satisfaction\":{\"score\":" + std::to_string(ticket.satisfaction->score) +
-           ",\"at\":\"" + FormatInstant(ticket.satisfaction->at) + "\",\"recorded_at\":\"" +
-           FormatInstant(ticket.satisfaction->recorded_at) + "\"}";
+  if (ticket.satisfaction) out += ",\"satisfaction\":" + AnswerJson(*ticket.satisfaction);
+  for (size_t i = 0; i < ticket.earlier_answers.size(); ++i) {
+    out += (i == 0 ? ",\"earlier_answers\":[" : ",") + AnswerJson(ticket.earlier_answers[i]);
   }
+  if (!ticket.earlier_answers.empty()) out += ']';
   return out + "}\n";
 }
 

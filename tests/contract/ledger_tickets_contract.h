@@ -29,6 +29,10 @@ inline std::vector<std::string> Tickets(const Ledger& ledger, Instant before = A
       absl::StrAppend(&text, ", answer ", ticket.satisfaction->score, " ",
                       Secs(ticket.satisfaction->at), " @", Secs(ticket.satisfaction->recorded_at));
     }
+    for (const Answer& its : ticket.earlier_answers) {
+      absl::StrAppend(&text, ", before ", its.score, " ", Secs(its.at), " @",
+                      Secs(its.recorded_at));
+    }
     told.push_back(text);
   });
   EXPECT_TRUE(status.ok()) << status;
@@ -109,6 +113,46 @@ TEST_P(LedgerContract, RecordsWhatASourceTellsOtherwiseLater) {
   EXPECT_THAT(Tickets(*ledger_), testing::ElementsAre(wanted));
   Commit(BatchOf({other}), 95);
   EXPECT_THAT(Tickets(*ledger_), testing::ElementsAre(wanted));
+}
+
+// What it is told to be last holds, also where that is what it was at first.
+TEST_P(LedgerContract, GoesBackToAnEarlierValueOfATicket) {
+  TicketWrite at_first = ExampleTicket({EventOf(0, "new", "1", 1), EventOf(60, "open", "2", 2)});
+  TicketWrite urgent = at_first;
+  urgent.priority = "P1";
+  int64_t now = 100;
+  for (const TicketWrite& told : {at_first, urgent, at_first, urgent, urgent}) {
+    Commit(BatchOf({told, told}), now++);
+  }
+  EXPECT_THAT(Tickets(*ledger_),
+              testing::ElementsAre("rt-7 of rt: vik incident P3 email, 0 new @100, 0 new P1 @101, "
+                                   "0 new P3 @102, 0 new P1 @103, 60 open @100"));
+  const auto events = Tickets(*ledger_);
+  urgent.service.clear();
+  for (int i = 0; i < 2; ++i) Commit(BatchOf({urgent}), now++);
+  EXPECT_EQ(Tickets(*ledger_), events) << "a value that is no longer told changes nothing";
+  // One who tells events singly repeats the values at creation with each.
+  ledger_.reset();
+  place_ = GetParam()();
+  Reopen();
+  TicketWrite raised = ExampleTicket({EventOf(0, "new")});
+  raised.events[0].event.priority = "P1";
+  const TicketWrite plain = ExampleTicket({EventOf(0, "new")});
+  for (const TicketWrite& told : {plain, raised, plain}) Commit(BatchOf({told}), now++);
+  EXPECT_THAT(Tickets(*ledger_),
+              testing::ElementsAre("rt-7 of rt: vik incident P3 email, 0 new @107, 0 new P1 @108"));
+}
+
+// A report as known before the second answer has the first.
+TEST_P(LedgerContract, KeepsTheAnswersBeforeTheNewest) {
+  TicketWrite ticket = ExampleTicket({EventOf(0, "new")});
+  ticket.satisfaction = Answer{5, At(80), {}};
+  Commit(BatchOf({ticket}), 90);
+  ticket.satisfaction = Answer{1, At(120), {}};
+  Commit(BatchOf({ticket, ticket}), 130);
+  EXPECT_THAT(Tickets(*ledger_),
+              testing::ElementsAre("rt-7 of rt: vik incident P3 email, 0 new @90, "
+                                   "answer 1 120 @130, before 5 80 @90"));
 }
 
 // A resolution that a snapshot no longer tells was undone, nobody knows when: at once, then.

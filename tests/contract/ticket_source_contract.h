@@ -90,7 +90,8 @@ class TicketSourceContract : public testing::TestWithParam<MakeTicketPlace> {
                   mapped.ticket->priority,
                   mapped.ticket->service,
                   {},
-                  mapped.ticket->satisfaction};
+                  mapped.ticket->satisfaction,
+                  {}};
     for (const auto& write : mapped.ticket->events) ticket.events.push_back(write.event);
     Facts facts;
     facts.tickets.emplace(ticket.id, ticket);

@@ -224,6 +224,10 @@ void RandomWorld::MakeTickets() {
     if (OneIn(2)) {
       const Instant answered = SomeInstant();
       ticket.satisfaction = Answer{1 + Below(5), answered, OneIn(3) ? SomeInstant() : answered};
+      for (Instant before = answered; OneIn(3);) {
+        before -= (1 + Below(60)) * kUnit;
+        ticket.earlier_answers.push_back({1 + Below(5), before, OneIn(3) ? SomeInstant() : before});
+      }
     }
     facts.tickets[ticket.id] = std::move(ticket);
   }

@@ -182,9 +182,14 @@ TicketReport Tickets(const World& world, Millis unit) {
   for (const auto& [id, ticket] : world.facts.tickets) {
     const Seen seen = See(world, ticket);
     if (seen.events.empty() || seen.removed) continue;
-    const std::optional<Answer>& answer = ticket.satisfaction;
-    if (answer && KnownTo(world, answer->recorded_at) && world.from <= answer->at &&
-        answer->at < world.end) {
+    std::vector<Answer> given = ticket.earlier_answers;
+    if (ticket.satisfaction) given.push_back(*ticket.satisfaction);
+    std::optional<Answer> answer;
+    for (const Answer& its : given) {
+      if (!KnownTo(world, its.recorded_at) || its.at >= world.end) continue;
+      if (!answer || answer->at < its.at) answer = its;
+    }
+    if (answer && world.from <= answer->at) {
       SatisfactionFigures& its = answers[seen.municipality];
       its.municipality = seen.municipality;
       its.answers += 1;

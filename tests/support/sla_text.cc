@@ -124,6 +124,12 @@ std::string EventText(const TicketEvent& its) {
   return line.TextIf("priority", its.priority).TextIf("service", its.service).Take();
 }
 
+std::string AnswerText(const Answer& its) {
+  Line line;
+  line.Raw("score", std::to_string(its.score)).At("at", its.at);
+  return line.Recorded(its.recorded_at, its.at).Take();
+}
+
 }  // namespace
 
 std::string CatalogueText(const Catalogue& catalogue) {
@@ -212,11 +218,9 @@ std::string TicketsText(const Facts& facts) {
     line.Text("id", its.id).Text("municipality", its.municipality).Text("kind", its.kind);
     line.Text("priority", its.priority).TextIf("service", its.service);
     line.Raw("events", "[" + Join(its.events, EventText) + "]");
-    if (its.satisfaction) {
-      Line answer;
-      answer.Raw("score", std::to_string(its.satisfaction->score)).At("at", its.satisfaction->at);
-      answer.Recorded(its.satisfaction->recorded_at, its.satisfaction->at);
-      line.Raw("satisfaction", answer.Take());
+    if (its.satisfaction) line.Raw("satisfaction", AnswerText(*its.satisfaction));
+    if (!its.earlier_answers.empty()) {
+      line.Raw("earlier_answers", "[" + Join(its.earlier_answers, AnswerText) + "]");
     }
     out += line.Take() + "\n";
   }

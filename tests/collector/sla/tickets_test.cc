@@ -189,6 +189,25 @@ TEST(Tickets, ARemovalIsFinalAndTakesTheAnswerAlong) {
   EXPECT_THAT(after.satisfaction, IsEmpty());
 }
 
+TEST(Tickets, TheNewestAnswerKnownThenBeforeThePeriodsEndCounts) {
+  const std::string its =
+      Ticket("P2", {"01T06:00 open"},
+             R"(,"satisfaction":{"score":1,"at":"2026-07-05T00:00:00Z"},)"
+             R"("earlier_answers":[{"score":5,"at":"2026-06-05T00:00:00Z"},)"
+             R"({"score":4,"at":"2026-06-09T00:00:00Z","recorded_at":"2026-06-20T00:00:00Z"}])");
+  const SlaFiles files(kCatalogue, "", its);
+  const auto sum = [&](const std::string& period, const std::string& as_known_at) {
+    const Report report = files.Of(period, as_known_at);
+    EXPECT_LE(report.satisfaction.size(), 1U);
+    return report.satisfaction.empty() ? 0 : report.satisfaction[0].sum;
+  };
+  EXPECT_EQ(sum("2026-06", ""), 4);  // not none because of July's
+  EXPECT_EQ(sum("2026-07", ""), 1);
+  EXPECT_EQ(sum("2026-06", "2026-06-15T00:00:00Z"), 5);  // June's second was not known yet
+  EXPECT_EQ(sum("2026-Q2", "2026-08-01T00:00:00Z"), 4);
+  EXPECT_EQ(sum("2026", ""), 1);
+}
+
 TEST(Tickets, AnAnswerCountsByItsInstantUnderTheLastMunicipality) {
   const std::string its = Ticket("P2", {"01T06:00 open", "02T06:00 open,\"municipality\":\"n\""},
                                  R"(,"satisfaction":{"score":4,"at":"2026-06-05T00:00:00Z"})");

@@ -185,7 +185,8 @@ std::string Through(const std::string& line) {
                 mapped.ticket->priority,
                 mapped.ticket->service,
                 {},
-                mapped.ticket->satisfaction};
+                mapped.ticket->satisfaction,
+                {}};
   for (const TicketEventWrite& write : mapped.ticket->events) ticket.events.push_back(write.event);
   return TicketJson(ticket);
 }
