@@ -175,7 +175,7 @@ void AddAddressOptions(CLI::App& command, CollectorAddress& address) {
   auto* socket = command.add_option("--socket", address.socket,
                                     "Path of its admin.sock (default /run/oppetid/admin.sock)");
   auto* url = command.add_option("--url", address.url, "Its HTTP address, https://host:port");
-  command.add_option("--token-file", address.token_file, "File with a read token, for --url");
+  command.add_option("--token-file", address.token_file, "File with a token, for --url");
   command.add_option("--ca", address.ca_file,
                      "PEM file of who signed its certificate, for https (default: the system's)");
   state->excludes(socket, url);
@@ -184,8 +184,15 @@ void AddAddressOptions(CLI::App& command, CollectorAddress& address) {
 
 absl::StatusOr<Reply> Call(const CollectorAddress& address, const std::string& method,
                            const std::string& target, const std::string& body) {
-  return address.url.empty() ? CallUnix(address, method, target, body)
-                             : CallTcp(address, method, target, body);
+  if (address.url.empty()) return CallUnix(address, method, target, body);
+  auto reply = CallTcp(address, method, target, body);
+  // Whoever is not on admin.sock does not learn which pages that has.
+  if (reply.ok() && reply->status == 404) {
+    reply->body =
+        "not over --url: with a read token `oppetid status` is answered there, with a push token "
+        "`oppetid ticket push`; all else goes through admin.sock on the collector's machine\n";
+  }
+  return reply;
 }
 
 absl::StatusOr<std::string> Fetch(const CollectorAddress& address, const std::string& method,

@@ -17,7 +17,7 @@ class ClientTest : public HttpFixture {
   // Tells what it was asked, and by whom.
   static void Echo(const HttpRequest& request, const HttpDone& done) {
     HttpResponse response;
-    response.status = request.path == "/refused" ? 409 : 200;
+    response.status = request.path == "/refused" ? 409 : request.path == "/none" ? 404 : 200;
     response.body = request.method + " " + request.path + " " + request.bearer + " " +
                     (request.admin ? request.user : "-") + " " + request.body;
     done(std::move(response));
@@ -59,6 +59,8 @@ TEST_F(ClientTest, ATokenGoesOverTlsThatIsVerified) {
   EXPECT_EQ(*body, "GET /x t-1.00 - ");
   EXPECT_THAT(Fetch(Https(other.certificate()), "GET", "/x").status().message(),
               HasSubstr("no TLS with"));
+  EXPECT_THAT(Fetch(Https(ca.certificate()), "GET", "/none").status().message(),
+              HasSubstr("through admin.sock on the collector's machine"));
   CollectorAddress plain;
   plain.url = "http://127.0.0.1:" + std::to_string(port());
   EXPECT_FALSE(Fetch(plain, "GET", "/x").ok());
