@@ -354,6 +354,7 @@ absl::StatusOr<TicketPage> ReadFileDrop(const FileDropConfig& config,
     page.rejected.push_back({mark.name, line, reason});
   };
   page.more = true;
+  page.place = mark.name;
   if (place.offset == 0) {
     place.line = 1;
     const auto fault = Look(*file, *rows);

@@ -150,7 +150,7 @@ void TicketPoller::Take(const std::shared_ptr<Source>& source, TicketPage page) 
     MappedTicket mapped = MapTicket(source->config.name, raw, source->config.mapping, now);
     for (const Unmapped& its : mapped.unmapped) source->Miss(raw.id, its);
     if (!mapped.reason.empty() && source->New(raw.id + "\n" + mapped.reason)) {
-      source->Reject({"", raw.line, mapped.reason});
+      source->Reject({page.place, raw.line, mapped.reason});
     }
     if (mapped.ticket) batch->tickets.push_back(*std::move(mapped.ticket));
   }

@@ -34,6 +34,7 @@ struct TicketPage {
   std::vector<RawTicket> tickets;
   std::vector<GoneTicket> gone;
   std::vector<TicketReject> rejected;
+  std::string place;  // the file that all these tickets stand in; empty where there is none
   // Where the next question begins. Everything before is in this page or those before it.
   Instant changed;
   std::string token;

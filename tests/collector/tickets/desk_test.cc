@@ -251,6 +251,9 @@ TEST_F(DeskTest, StoresWhatASourceTellsAndTellsHowItIs) {
   StartDesk();
   script_.answer->tickets = {Raw("1"), Raw("2", "Ukjent kommune")};
   script_.answer->rejected = {{"a.csv", 7, "no id"}};
+  script_.answer->place = "a.csv";
+  script_.answer->tickets[0].line = 3;
+  script_.answer->tickets[0].answer = RawAnswer{"6", At("2026-07-02T09:30:00Z")};
   Pass(Millis(0));
   EXPECT_EQ(script_.asked.size(), 1U);
   EXPECT_THAT(Exported(), HasSubstr(R"("id":"rt-1")"));
@@ -258,7 +261,9 @@ TEST_F(DeskTest, StoresWhatASourceTellsAndTellsHowItIs) {
   const std::string json = HttpClient(socket()).Get("/api/v1/tickets/sources").body;
   EXPECT_THAT(json,
               HasSubstr(R"("up":true,"error":null,"last_success":"2026-07-03T10:00:00.000Z")"));
-  EXPECT_THAT(json, HasSubstr(R"("rejects":[{"file":"a.csv","line":7,"reason":"no id"}])"));
+  EXPECT_THAT(json, HasSubstr(R"("rejects":[{"file":"a.csv","line":7,"reason":"no id"},)"
+                              R"({"file":"a.csv","line":3,"reason":"satisfaction: not a whole )"
+                              R"(number from 1 to 5; left out"}])"));
   EXPECT_THAT(json, HasSubstr(R"({"what":"municipality","word":"Ukjent kommune","tickets":1})"));
   EXPECT_EQ(HttpClient(port()).Get("/api/v1/tickets/sources").status, 404) << "admin.sock only";
   const auto cursors = (*ledger_->OpenReader())->SourceCursors();

@@ -63,6 +63,7 @@ class Drop {
       const auto page = Read(*token);
       if (!page.ok()) return told + "error " + std::string(page.status().message());
       for (const RawTicket& ticket : page->tickets) told += ticket.id + " ";
+      EXPECT_EQ(page->place.empty(), page->tickets.empty() && page->rejected.empty());
       for (const TicketReject& reject : page->rejected) {
         told += absl::StrCat("!", reject.place, ":", reject.line, " ", reject.reason, " ");
       }
