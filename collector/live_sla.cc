@@ -4,6 +4,7 @@
 #include <boost/asio/post.hpp>
 
 #include "absl/strings/str_cat.h"
+#include "collector/dictionary.h"
 #include "collector/exposition.h"
 #include "common/log.h"
 
@@ -44,8 +45,8 @@ class Family {
   }
   // `labels` beyond service and municipality, each as `,name="value"`.
   void Add(const LiveRow& row, const std::string& labels, double value) {
-    absl::StrAppend(out_, name_, "{municipality=\"", row.municipality, "\",service=\"",
-                    row.service->id, "\"", labels, "} ");
+    absl::StrAppend(out_, name_, "{municipality=\"", EscapeLabelValue(row.municipality),
+                    "\",service=\"", EscapeLabelValue(row.service->id), "\"", labels, "} ");
     AppendValue(value, out_);
     *out_ += '\n';
   }
@@ -182,8 +183,9 @@ void LiveSla::RenderBackups(Instant now, const Reach& reach, std::string* out) c
     if (known == 0) continue;
     for (const std::string& municipality : job.municipalities) {
       if (!reach.Covers(municipality)) continue;
-      absl::StrAppend(out, "backup_rpo_compliance_ratio{municipality=\"", municipality, "\",job=\"",
-                      job.job, "\"} ");
+      absl::StrAppend(out, "backup_rpo_compliance_ratio{municipality=\"",
+                      EscapeLabelValue(municipality), "\",job=\"", EscapeLabelValue(job.job),
+                      "\"} ");
       AppendValue(static_cast<double>(figures.within_ms) / static_cast<double>(known), out);
       *out += '\n';
     }

@@ -143,6 +143,27 @@ TEST_F(LiveSlaTest, AReaderSeesTheServicesDeliveredToIt) {
   EXPECT_THAT(Rendered(Reach::Of("fjord")), Not(HasSubstr("web")));
 }
 
+// A name of the catalogue may hold what would end a label, and with it everybody's page.
+TEST_F(LiveSlaTest, EscapesTheNamesOfTheCatalogue) {
+  Catalogue catalogue = *agreed_.catalogue;
+  catalogue.municipalities.push_back({"å\"b", "å", "nb", {}, ""});
+  catalogue.services[0].id = "e\\\"x";
+  catalogue.services[0].members = {{"å\"b", {}}};
+  catalogue.backups.push_back(
+      {"srv1/\"j", {"å\"b"}, std::chrono::hours(26), ParsePercent("99 %").value(), std::nullopt});
+  agreed_.catalogue = std::make_shared<const Catalogue>(std::move(catalogue));
+  Batch batch;
+  batch.backups.push_back(
+      {"srv1", "\"j", false, Utc("2026-10-01T01:00:00Z"), Utc("2026-10-01T02:00:00Z"), true, 0, 0});
+  ASSERT_TRUE(ledger_->Commit(batch, clock_.Now()).ok());
+  Settle();
+  const std::string text = Rendered();
+  EXPECT_THAT(text,
+              HasSubstr(R"(oppetid_sla_target_ratio{municipality="å\"b",service="e\\\"x"} 0.9)"
+                        "\n"));
+  EXPECT_THAT(text, HasSubstr(R"(ratio{municipality="å\"b",job="srv1/\"j"} 1)"));
+}
+
 TEST_F(LiveSlaTest, MemoryKnowsMoreOfARunThanTheLedger) {
   Store("2026-09-30T22:00:00Z", "2026-10-01T08:00:00Z", State::kOk);
   Settle();
