@@ -32,7 +32,11 @@ class Wish {
     const json::value* value = object_.if_contains(key);
     const bool there = value != nullptr && value->is_string() && !value->get_string().empty();
     if (!there) {
-      if (required) Fault(absl::StrCat("`", key, "` is missing"));
+      if (value != nullptr && !value->is_string()) {
+        Fault(absl::StrCat("`", key, "`: expected text"));
+      } else if (required) {
+        Fault(absl::StrCat("`", key, "` is missing"));
+      }
       return "";
     }
     std::string text(value->get_string());
@@ -262,6 +266,16 @@ absl::StatusOr<Decision> Revoke(Wish& wish, const Agreements& agreements, bool w
                   {}};
 }
 
+bool IsDelivered(const Catalogue& catalogue, const std::string& service,
+                 const std::string& municipality) {
+  return std::any_of(catalogue.services.begin(), catalogue.services.end(), [&](const Service& its) {
+    return its.id == service &&
+           std::any_of(its.members.begin(), its.members.end(), [&](const ServiceMember& member) {
+             return member.municipality == municipality;
+           });
+  });
+}
+
 absl::StatusOr<Decision> Annotate(Wish& wish, const Catalogue& catalogue, Instant now) {
   const std::string service = wish.Name("service", ServiceIds(catalogue));
   const std::string municipality = wish.Name("municipality", MunicipalityIds(catalogue));
@@ -270,6 +284,10 @@ absl::StatusOr<Decision> Annotate(Wish& wish, const Catalogue& catalogue, Instan
   const std::string reference = wish.Text("reference", false, kMaxReferenceBytes);
   if (at && *at > now) wish.Fault("`at` " + FormatInstant(*at) + " is in the future");
   if (auto status = wish.Finish(); !status.ok()) return status;
+  // No list would ever show such a note.
+  if (!IsDelivered(catalogue, service, municipality)) {
+    return absl::InvalidArgumentError(service + " is not delivered to " + Quote(municipality));
+  }
   json::object body{{"service", service},
                     {"municipality", municipality},
                     {"at", FormatInstant(*at)},

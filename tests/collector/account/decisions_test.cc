@@ -149,6 +149,12 @@ TEST_F(DecisionsTest, RefusesWithWhatIsAllowed) {
       {R"({"do":"annotate","service":"email","municipality":"vennesla","at":"2026-07-29 20:00",)"
        R"("note":"n"})",
        "is in the future"},
+      {R"({"do":"annotate","service":"email","municipality":"songdalen",)"
+       R"("at":"2026-07-19 20:00","note":"n"})",
+       "email is not delivered to `songdalen`"},
+      {R"({"do":"annotate","service":"email","municipality":"vennesla","at":"2026-07-19 20:00",)"
+       R"("note":"n","reference":7})",
+       "`reference`: expected text"},
       {"[]", "expected a JSON object"},
       {"{", "expected a JSON object"},
       {"{}", "`do`: ``; allowed: announce, cancel"},
