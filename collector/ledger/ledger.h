@@ -102,9 +102,10 @@ struct TicketWrite {
   std::string municipality, kind, priority, service;
   std::vector<TicketEventWrite> events;
   std::optional<Answer> satisfaction;  // of several the newest counts
-  // The source knows the ticket only as it is now. A resolution stored earlier that it no longer
-  // tells was undone at some time since: the ticket counts as open from that very resolution on.
-  bool snapshot = false;
+  // Where a source knows a ticket only as it is: when it was so. A resolution stored earlier that
+  // it no longer tells was undone at some time since: the ticket counts as open from that very
+  // resolution on. One from before another that is stored (a file read again) undoes nothing.
+  std::optional<Instant> snapshot;
   // Only if the ledger has the ticket already: of one that is gone, nothing else is known.
   bool only_if_known = false;
 };

@@ -101,6 +101,10 @@ CREATE TABLE ticket_sources (
   succeeded_ms INTEGER NOT NULL,
   rescanned_ms INTEGER NOT NULL) WITHOUT ROWID;
 )sql",
+    R"sql(
+-- Of when the newest snapshot is that told of the ticket; 0 where none did.
+ALTER TABLE tickets ADD COLUMN snapshot_ms INTEGER NOT NULL DEFAULT 0;
+)sql",
 };
 constexpr int64_t kSchemaVersion = std::size(kSteps);
 

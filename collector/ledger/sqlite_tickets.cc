@@ -100,7 +100,9 @@ absl::Status VisitTickets(Database& db, Statement& select,
 
 absl::Status TicketTables::Prepare(Database& db) {
   const std::pair<Statement*, const char*> statements[] = {
-      {&find_, "SELECT municipality, kind, priority, service FROM tickets WHERE id = ?1"},
+      {&find_,
+       "SELECT municipality, kind, priority, service, snapshot_ms FROM tickets WHERE id = ?1"},
+      {&put_snapshot_, "UPDATE tickets SET snapshot_ms = ?2 WHERE id = ?1"},
       {&find_told_,
        "SELECT municipality, kind, priority, service FROM ticket_events WHERE ticket_id = ?1 AND "
        "at_ms = ?2 AND (event_key = ?3 OR substr(event_key, 1, length(?3) + 1) = ?3 || '@') "
@@ -142,11 +144,13 @@ absl::Status TicketTables::Put(const TicketWrite& ticket, Instant now) {
   const auto known = find_.Step();
   if (!known.ok()) return known.status();
   std::vector<TicketEventWrite> events = ticket.events;
+  bool newest = true;
   if (*known) {
+    newest = !ticket.snapshot || ToUnixMillis(*ticket.snapshot) >= find_.Int(4);
     const auto first =
         std::min_element(events.begin(), events.end(),
                          [](const auto& a, const auto& b) { return a.event.at < b.event.at; });
-    if (first != events.end() && !ticket.only_if_known) {
+    if (first != events.end() && !ticket.only_if_known && newest) {
       if (auto status = Restate(ticket, *first, now); !status.ok()) return status;
     }
     find_.Reset();
@@ -165,8 +169,13 @@ absl::Status TicketTables::Put(const TicketWrite& ticket, Instant now) {
   for (const TicketEventWrite& event : events) {
     if (auto status = PutEvent(ticket.id, event, now); !status.ok()) return status;
   }
-  if (ticket.snapshot && *known && !events.empty()) {
-    if (auto status = Reopen(ticket, now); !status.ok()) return status;
+  if (ticket.snapshot && newest) {
+    if (*known && !events.empty()) {
+      if (auto status = Reopen(ticket, now); !status.ok()) return status;
+    }
+    put_snapshot_.Bind(1, ticket.id);
+    put_snapshot_.Bind(2, ToUnixMillis(*ticket.snapshot));
+    if (auto status = put_snapshot_.Run(); !status.ok()) return status;
   }
   if (!ticket.satisfaction) return absl::OkStatus();
   add_answer_.Bind(1, ticket.id);

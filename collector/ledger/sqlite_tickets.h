@@ -26,7 +26,7 @@ class TicketTables {
 
   absl::Status Restate(const TicketWrite& ticket, TicketEventWrite& first, Instant now);
 
-  Statement find_, find_told_, add_, add_event_, reopen_, add_answer_, put_cursor_;
+  Statement find_, find_told_, add_, put_snapshot_, add_event_, reopen_, add_answer_, put_cursor_;
 };
 
 // Several statements each, so within a transaction of the reader.

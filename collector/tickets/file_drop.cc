@@ -84,6 +84,8 @@ int64_t ChangedNs(const struct stat& info) {
   return static_cast<int64_t>(info.st_ctim.tv_sec) * 1'000'000'000 + info.st_ctim.tv_nsec;
 }
 
+Instant ChangedAt(const Mark& mark) { return FromUnixMillis(mark.changed_ns / 1'000'000); }
+
 struct Listing {
   std::optional<Mark> next;    // the first to be read after `done`
   std::optional<Mark> newest;  // of all
@@ -115,8 +117,7 @@ absl::StatusOr<Listing> List(const FileDropConfig& config, const Mark& done, Ins
     }
     Mark mark{ChangedNs(info), name};
     if (!listing.newest || *listing.newest < mark) listing.newest = mark;
-    const Instant changed = FromUnixMillis(mark.changed_ns / 1'000'000);
-    if (mark <= done || changed > now - kDropSettled) continue;
+    if (mark <= done || ChangedAt(mark) > now - kDropSettled) continue;
     if (!listing.next || mark < *listing.next) listing.next = mark;
   }
   if (errno != 0) return Errno(config.directory);
@@ -339,8 +340,7 @@ absl::StatusOr<TicketPage> ReadFileDrop(const FileDropConfig& config,
   if (!listing->next) {
     const bool stale =
         config.new_file_within &&
-        (!listing->newest || FromUnixMillis(listing->newest->changed_ns / 1'000'000) <
-                                 question.now - *config.new_file_within);
+        (!listing->newest || ChangedAt(*listing->newest) < question.now - *config.new_file_within);
     if (!stale) return page;
     return absl::NotFoundError(absl::StrCat(config.directory, ": no new file for ",
                                             FormatDuration(*config.new_file_within)));
@@ -377,6 +377,7 @@ absl::StatusOr<TicketPage> ReadFileDrop(const FileDropConfig& config,
         ++taken;
         place.offset = row.end;
         place.line = row.next_line;
+        if (row.ticket && row.ticket->now) row.ticket->now->as_of = ChangedAt(mark);
         if (row.ticket) page.tickets.push_back(std::move(*row.ticket));
         if (!row.reason.empty()) reject(row.line, row.reason);
         return true;

@@ -49,7 +49,7 @@ class Mapper {
     ticket.kind = Word("kind", mapping_.kind, raw_.kind);
     ticket.priority = Word("priority", mapping_.priority, raw_.priority);
     ticket.service = Service(raw_.service);
-    ticket.snapshot = raw_.now.has_value();
+    if (raw_.now) ticket.snapshot = raw_.now->as_of;
     AddEvents(ticket);
     if (std::string reason = AddNow(ticket); !reason.empty()) return Refuse(reason);
     for (const TicketEventWrite& write : ticket.events) {

@@ -28,6 +28,7 @@ struct RawEvent {
 struct RawNow {
   std::string status;
   std::optional<Instant> at;  // when the ticket was changed last
+  Instant as_of{};            // when the source knew it so
 };
 
 struct RawAnswer {

@@ -160,7 +160,9 @@ TEST_P(LedgerContract, OpensAgainWhatASnapshotNoLongerTellsAsResolved) {
   TicketWrite first = ExampleTicket({EventOf(0, "new"), EventOf(60, "resolved", "", 1)});
   TicketWrite later = ExampleTicket({EventOf(0, "new"), EventOf(200, "resolved", "", 1)});
   TicketWrite open = ExampleTicket({EventOf(0, "new")});
-  first.snapshot = later.snapshot = open.snapshot = true;
+  first.snapshot = At(100);
+  later.snapshot = At(300);
+  open.snapshot = At(400);
   Commit(BatchOf({first, first}), 100);
   EXPECT_THAT(
       Tickets(*ledger_),
@@ -175,6 +177,22 @@ TEST_P(LedgerContract, OpensAgainWhatASnapshotNoLongerTellsAsResolved) {
   TicketWrite events = ExampleTicket({EventOf(0, "new")});  // no snapshot says nothing of the rest
   Commit(BatchOf({later, events}), 500);
   EXPECT_THAT(Tickets(*ledger_), testing::ElementsAre(both + ", 200 open @400"));
+}
+
+// An old file that is read again does not undo what a later one told.
+TEST_P(LedgerContract, ASnapshotFromBeforeAnotherUndoesNothing) {
+  TicketWrite open = ExampleTicket({EventOf(0, "new")});
+  TicketWrite resolved = ExampleTicket({EventOf(0, "new"), EventOf(60, "resolved", "", 1)});
+  resolved.priority = "P1";
+  open.snapshot = At(50);
+  resolved.snapshot = At(70);
+  const std::string wanted =
+      "rt-7 of rt: vik incident P3 email, 0 new @80, 0 new P1 @81, 60 resolved @81";
+  for (int64_t now = 80; now < 90;) {
+    Commit(BatchOf({open}), now++);
+    Commit(BatchOf({resolved}), now++);
+    EXPECT_THAT(Tickets(*ledger_), testing::ElementsAre(wanted));
+  }
 }
 
 TEST_P(LedgerContract, RemovesOnlyATicketThatItHas) {

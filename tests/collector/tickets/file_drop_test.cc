@@ -62,7 +62,12 @@ class Drop {
     for (int pages = 0; pages < 100; ++pages) {
       const auto page = Read(*token);
       if (!page.ok()) return told + "error " + std::string(page.status().message());
-      for (const RawTicket& ticket : page->tickets) told += ticket.id + " ";
+      for (const RawTicket& ticket : page->tickets) {
+        told += ticket.id + " ";
+        if (ticket.now) {
+          EXPECT_GT(ticket.now->as_of, now() - Millis(3'600'000));
+        }
+      }
       EXPECT_EQ(page->place.empty(), page->tickets.empty() && page->rejected.empty());
       for (const TicketReject& reject : page->rejected) {
         told += absl::StrCat("!", reject.place, ":", reject.line, " ", reject.reason, " ");
