@@ -235,7 +235,8 @@ class Agent {
   std::optional<Renewal> renewal_;
   std::unique_ptr<Core> core_;
   std::optional<Runner> runner_;
-  boost::asio::signal_set signals_{io_, SIGTERM, SIGINT};
+  // A terminal that is closed is no crash.
+  boost::asio::signal_set signals_{io_, SIGTERM, SIGINT, SIGHUP};
   boost::asio::steady_timer timer_{io_};
   boost::asio::steady_timer poll_{io_};
   bool stopping_ = false;

@@ -253,7 +253,8 @@ class Collector {
   std::unique_ptr<GrpcServer> grpc_;
   std::optional<HttpServer> http_;
   std::string http_certificate_;  // as last read
-  boost::asio::signal_set signals_{io_, SIGTERM, SIGINT};
+  // A terminal that is closed is no crash.
+  boost::asio::signal_set signals_{io_, SIGTERM, SIGINT, SIGHUP};
   boost::asio::steady_timer tick_{io_};
   Steady next_upkeep_ = clock_.SteadyNow() + kUpkeepEvery;
   boost::asio::steady_timer give_up_{io_};

@@ -13,7 +13,8 @@ int main(int argc, char** argv) {
   app.footer("Exit codes: 0 fine, 1 failed, 2 bad usage or configuration.");
 
   std::string file;
-  CLI::App* run = app.add_subcommand("run", "Run in the foreground until SIGTERM or Ctrl-C");
+  CLI::App* run =
+      app.add_subcommand("run", "Run in the foreground until SIGTERM, SIGHUP or Ctrl-C");
   run->add_option("--config", file, "The collector's configuration (collector.yaml)")->required();
   CLI::App* check = app.add_subcommand("check-config", "Say every fault of a configuration");
   check->add_option("FILE", file, "The file to read")->required();

@@ -127,16 +127,18 @@ class Program:
         self._ended(self._process.wait(STOP_SECONDS), -signal.SIGKILL)
 
     def stop(self):
-        """SIGTERM, and the end that was promised; before it has started the signal may end it."""
+        """SIGTERM or SIGHUP by turns, and the end that was promised; before it has started the
+        signal may end it."""
         self.check_alive()
-        os.kill(self.pid, signal.SIGTERM)
+        how = (signal.SIGTERM, signal.SIGHUP)[len(self.lives) % 2]
+        os.kill(self.pid, how)
         try:
             code = self._process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
             raise Failure(f"{self.name} does not end within {STOP_SECONDS} s") from None
         began = self.lives[-1][1]
         self._copier.join(STOP_SECONDS)
-        early = code == -signal.SIGTERM and not self.told('msg="started"', began)
+        early = code == -how and not self.told('msg="started"', began)
         self._ended(code, code if early else 0)
 
     def clear(self):
