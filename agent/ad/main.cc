@@ -6,13 +6,14 @@
 // The sensor active_directory starts it; people may too.
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/time.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <iostream>
 #include <span>
-#include <thread>
 
 #include "agent/ad/judge.h"
 #include "agent/ad/logon.h"
@@ -37,14 +38,26 @@ int Say(const AdReport& report) {
   return static_cast<int>(report.state);
 }
 
-// Waits for the lock, at most until the deadline.
+// Waits for the lock, at most until the deadline: then a signal ends the wait. It comes again and
+// again, since the first may come before the wait.
 bool Lock(FILE* file, AdDeadline until) {
-  constexpr std::chrono::milliseconds kAgain(20);
-  while (::flock(::fileno(file), LOCK_EX | LOCK_NB) != 0) {
-    if (MillisLeft(until) == 0) return false;
-    std::this_thread::sleep_for(kAgain);
-  }
-  return true;
+  struct sigaction ring {};
+  ring.sa_handler = [](int) {};
+  ::sigaction(SIGALRM, &ring, nullptr);
+  sigset_t heard;
+  ::sigemptyset(&heard);
+  ::sigaddset(&heard, SIGALRM);
+  ::sigprocmask(SIG_UNBLOCK, &heard, nullptr);
+  const int left = std::max(1, MillisLeft(until));
+  const itimerval timer{{0, 100'000}, {left / 1000, left % 1000 * 1000}};
+  ::setitimer(ITIMER_REAL, &timer, nullptr);
+  int locked = 0;
+  do {
+    locked = ::flock(::fileno(file), LOCK_EX);
+  } while (locked != 0 && errno == EINTR && MillisLeft(until) > 0);
+  const itimerval none{};
+  ::setitimer(ITIMER_REAL, &none, nullptr);
+  return locked == 0;
 }
 
 int Look(AdOptions options) {
