@@ -57,7 +57,7 @@ std::optional<RunHistory> ReadHistory(const boost::json::object& object) {
   for (const boost::json::value& value : *runs) {
     auto run = ReadRun(value);
     if (!run) return std::nullopt;
-    history.runs.push_back(*std::move(run));
+    history.runs.push_back(*run);
   }
   if (const boost::json::object* success = JsonObject(object, "last_success")) {
     history.last_success = ReadRun(*success);

@@ -40,10 +40,10 @@ bool IsNewest(const ReportedRun& run, const std::optional<ReportedRun>& last) {
   return !last || run.start >= last->start || run.end < last->end;
 }
 
-void Close(RunHistory& history, ReportedRun run) {
+void Close(RunHistory& history, const ReportedRun& run) {
   history.open.reset();
   if (run.success && IsNewest(run, history.last_success)) history.last_success = run;
-  history.runs.push_back(std::move(run));
+  history.runs.push_back(run);
   if (history.runs.size() > kMaxReportedRuns) history.runs.pop_front();
 }
 
@@ -58,7 +58,7 @@ void Apply(const JobReport& report, Instant now, RunHistory& history) {
       lost.start = std::min(*history.open, now);
       lost.end = now;
       lost.start_known = true;
-      Close(history, std::move(lost));
+      Close(history, lost);
     }
     history.open = now;
     return;
@@ -74,7 +74,7 @@ void Apply(const JobReport& report, Instant now, RunHistory& history) {
   run.bytes = report.bytes;
   run.files = report.files;
   run.exit_code = report.exit_code;
-  Close(history, std::move(run));
+  Close(history, run);
 }
 
 }  // namespace

@@ -58,7 +58,7 @@ std::string FindCentre(const AdOptions& options) {
     const AdController& controller = options.controllers[i];
     if (!answers[i].get() || !centre.empty()) continue;
     centre = controller.address.empty() ? controller.name : controller.address;
-    if (centre.find(':') != std::string::npos) centre = "[" + centre + "]";
+    if (centre.find(':') != std::string::npos) centre.insert(0, "[").append("]");
   }
   return centre;
 }

@@ -236,6 +236,7 @@ AdView LookAtDomain(const AdOptions& options, const Clock& clock, AdMemory& memo
     }));
   }
   std::vector<SeenController> seen;
+  seen.reserve(under_way.size());
   for (auto& one : under_way) seen.push_back(one.get());
   if (logs_on) view.logon_trouble = gate.closed();
   if (SeenController* best = Best(seen); best != nullptr && options.NeedsLogon()) {

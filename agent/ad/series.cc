@@ -91,8 +91,9 @@ void AddRoot(const AdControllerView& controller, Series& series) {
 void AddCertificates(const AdControllerView& controller, Series& series) {
   for (const AdCertificate& certificate : controller.certificates) {
     const LabelList labels = {{"dc", controller.name}, {"port", std::to_string(certificate.port)}};
+    const int64_t expiry_s = ToUnixMillis(certificate.expiry) / 1000;
     series.Add("ad_tls_certificate_expiry_timestamp_seconds", labels,
-               static_cast<double>(ToUnixMillis(certificate.expiry) / 1000));
+               static_cast<double>(expiry_s));
     series.Add("ad_tls_certificate_trusted", labels, certificate.trouble.empty() ? 1 : 0);
   }
 }

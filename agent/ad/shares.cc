@@ -16,20 +16,21 @@ namespace oppetid::agent {
 // The functions of libsmbclient that we use, as its header declares them.
 struct Shares::Library {
 #define OPPETID_SMB(name) decltype(&::name) name = nullptr;
-#define OPPETID_SMB_ALL(X)                                                                        \
-  X(smbc_new_context)                                                                             \
-  X(smbc_init_context)                                                                            \
-  X(smbc_free_context)                                                                            \
-  X(smbc_setTimeout)                                                                              \
-  X(smbc_setDebug)                                                                                \
-  X(smbc_setOptionUserData)                                                                       \
-  X(smbc_getOptionUserData)                                                                       \
-  X(smbc_setFunctionAuthDataWithContext)                                                          \
-  X(smbc_setOptionUseKerberos)                                                                    \
-  X(smbc_setOptionFallbackAfterKerberos)                                                          \
-  X(smbc_setOptionNoAutoAnonymousLogin) X(smbc_setOptionDebugToStderr) X(smbc_getFunctionOpendir) \
-      X(smbc_getFunctionReaddir) X(smbc_getFunctionClosedir) X(smbc_getFunctionOpen)              \
-          X(smbc_getFunctionRead) X(smbc_getFunctionClose)
+#define OPPETID_SMB_ALL(X)                                                             \
+  X(smbc_new_context)                                                                  \
+  X(smbc_init_context)                                                                 \
+  X(smbc_free_context)                                                                 \
+  X(smbc_setTimeout)                                                                   \
+  X(smbc_setDebug)                                                                     \
+  X(smbc_setOptionUserData)                                                            \
+  X(smbc_getOptionUserData)                                                            \
+  X(smbc_setFunctionAuthDataWithContext)                                               \
+  X(smbc_setOptionUseKerberos)                                                         \
+  X(smbc_setOptionFallbackAfterKerberos)                                               \
+  X(smbc_setOptionNoAutoAnonymousLogin)                                                \
+  X(smbc_setOptionDebugToStderr) X(smbc_getFunctionOpendir) X(smbc_getFunctionReaddir) \
+      X(smbc_getFunctionClosedir) X(smbc_getFunctionOpen) X(smbc_getFunctionRead)      \
+          X(smbc_getFunctionClose)
   OPPETID_SMB_ALL(OPPETID_SMB)
 #undef OPPETID_SMB
 

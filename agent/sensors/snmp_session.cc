@@ -10,8 +10,6 @@
 namespace oppetid::agent {
 namespace {
 
-using boost::asio::redirect_error;
-using boost::asio::use_awaitable;
 using boost::asio::ip::udp;
 
 // A datagram is lost now and then; one that is lost three times is no accident. Together with the

@@ -142,8 +142,12 @@ std::optional<Reading> ReadingOf(const SensorRow& row, std::string_view name) {
       const auto kind = KindOfContact(reading.name);
       if (!kind) return std::nullopt;
       reading.kind = *kind;
-      if (row.value != kTrue && row.value != kFalse) reading.value.reset();
-      if (reading.value) reading.value = row.value == kTrue ? 1 : 0;
+      const bool stated = row.value == kTrue || row.value == kFalse;
+      if (reading.value && stated) {
+        reading.value = row.value == kTrue ? 1 : 0;
+      } else {
+        reading.value.reset();
+      }
       return reading;
     }
     default:

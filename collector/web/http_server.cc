@@ -185,6 +185,8 @@ boost::asio::awaitable<void> ServeTls(std::shared_ptr<Shared> shared,
   beast::get_lowest_layer(stream).expires_after(kHandshake);
   const std::function<void()> end = [&stream] { beast::get_lowest_layer(stream).close(); };
   const auto silent = shared->tcp.silent.insert(shared->tcp.silent.end(), end);
+  // What the coroutine does later is taken for something done at the same time.
+  // NOLINTNEXTLINE(bugprone-use-after-move)
   co_await stream.async_handshake(ssl::stream_base::server,
                                   boost::asio::redirect_error(boost::asio::use_awaitable, error));
   shared->tcp.silent.erase(silent);
