@@ -142,12 +142,10 @@ std::optional<Reading> ReadingOf(const SensorRow& row, std::string_view name) {
       const auto kind = KindOfContact(reading.name);
       if (!kind) return std::nullopt;
       reading.kind = *kind;
-      const bool stated = row.value == kTrue || row.value == kFalse;
-      if (reading.value && stated) {
-        reading.value = row.value == kTrue ? 1 : 0;
-      } else {
-        reading.value.reset();
-      }
+      if (!reading.value) return reading;
+      reading.value.reset();
+      if (row.value == kTrue) reading.value = 1;
+      if (row.value == kFalse) reading.value = 0;
       return reading;
     }
     default:
