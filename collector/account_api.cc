@@ -8,6 +8,7 @@
 #include "absl/strings/str_join.h"
 #include "collector/account/catalogues.h"
 #include "collector/account/decisions.h"
+#include "collector/account/decisions_json.h"
 #include "collector/account/history.h"
 #include "collector/admin_api.h"
 #include "collector/report/catalogue_reader.h"

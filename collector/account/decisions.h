@@ -21,18 +21,16 @@ struct Decision {
   std::vector<std::string> remarks;  // what the person should know, such as a late announcement
 };
 
-// `wish` is a JSON object with the key `do`:
-//   announce        services, municipalities, from, to, reason, and if known announced_at,
-//   reference correct         services, municipalities, from, to, as, reason, and if known
-//   reference report_outage   services, municipalities, from, to, reason, reference cancel, revoke
-//   id, reason, and if known reference annotate        service, municipality, at, note, and if
-//   known reference
+// `wish` is a JSON object with the key `do`, and the keys of that; those in brackets if known:
+//  - announce: services, municipalities, from, to, reason [announced_at, reference]
+//  - correct: services, municipalities, from, to, as, reason [reference]
+//  - report_outage: services, municipalities, from, to, reason, reference
+//  - cancel, revoke: id, reason [reference]
+//  - annotate: service, municipality, at, note [reference]
+//
 // An InvalidArgument holds every fault, one a line. FailedPrecondition: there is no catalogue yet,
 // or what is to be revoked is revoked already. NotFound: nothing has that id.
 absl::StatusOr<Decision> Decide(std::string_view wish, const Agreements& agreements,
                                 uint64_t number, Instant at);
-
-// Everything decided, newest last, as JSON: {"at","maintenance":[…],"corrections":[…],"notes":[…]}.
-std::string DecisionsAsJson(const Agreements& agreements, Instant now);
 
 }  // namespace oppetid::collector

@@ -4,7 +4,7 @@
 
 #include "absl/strings/str_join.h"
 #include "collector/account/catalogues.h"
-#include "collector/account/decisions.h"
+#include "collector/account/decisions_json.h"
 #include "collector/account/history.h"
 #include "collector/account/when.h"
 #include "collector/ledger/sqlite.h"

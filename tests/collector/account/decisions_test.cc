@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "collector/account/decisions_json.h"
 #include "collector/account/when.h"
 #include "tests/support/pretended_ledger.h"
 
