@@ -2,13 +2,16 @@
 // answers as of another time, so that old states need no waiting.
 #pragma once
 
+#include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <fstream>
 #include <memory>
 #include <string>
 
+#include "tests/support/cancel.h"
 #include "tests/support/manual_clock.h"
 #include "tests/support/sensor_fixture.h"
 #include "tests/support/temp_dir.h"
@@ -77,6 +80,27 @@ class RepositoryFixture : public BackupFixture {
   static void SetUpTestSuite() { directory_ = std::make_unique<TempDir>(); }
   static void TearDownTestSuite() { directory_.reset(); }
   static std::string Dir() { return directory_->path(); }
+
+  // `config` has the program Dir()/slow for `tool`, and four runs: where the question `verb` for
+  // their sizes does not end within the deadline, the next attempt gives the rest without it.
+  void ExpectSlowSizesHideNothingElse(const std::string& tool, const std::string& verb,
+                                      const std::string& config) {
+    const std::string slow = Dir() + "/slow", pipe = Dir() + "/big", mark = Dir() + "/sizing";
+    std::ofstream(slow) << "#!/bin/sh\ncase \"$*\" in *' " << verb << " '*) if [ -p " << pipe
+                        << " ]; then : >" << mark << "; exec cat " << pipe << "; fi;; esac\nexec "
+                        << tool << " \"$@\"\n";
+    ASSERT_EQ(::chmod(slow.c_str(), 0755), 0);
+    ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+    const auto sensor = Make(config);
+    ExpectEndsWhenCancelled(io_, *sensor, [&] { return ::access(mark.c_str(), F_OK) == 0; });
+    const Answer without = Ask(*sensor);
+    EXPECT_EQ(without.state, State::kUnknown);
+    EXPECT_THAT(without.text, testing::StartsWith("size: not within the deadline"));
+    EXPECT_NE(Of(without, "backup_last_success_timestamp_seconds"), std::nullopt);
+    EXPECT_EQ(without.backup_runs.size(), 4U);
+    ASSERT_EQ(::unlink(pipe.c_str()), 0);
+    EXPECT_EQ(Ask(*sensor).state, State::kOk) << "it is tried again";
+  }
 
  private:
   inline static std::unique_ptr<TempDir> directory_;

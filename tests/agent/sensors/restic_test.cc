@@ -204,20 +204,8 @@ TEST_F(ResticTest, ASnapshotThatCannotBeReadMightBeTheNewest) {
 }
 
 TEST_F(ResticTest, ASizeThatTakesTooLongHidesNothingElse) {
-  WriteFile(Dir() + "/slow", "#!/bin/sh\ncase \"$*\" in *' stats '*) if [ -p " + Dir() +
-                                 "/big ]; then : >" + Dir() + "/sizing; exec cat " + Dir() +
-                                 "/big; fi;; esac\nexec restic \"$@\"\n");
-  ASSERT_EQ(Sh("chmod 755 $DIR/slow; mkfifo $DIR/big"), 0);
-  const auto sensor = Make(Config("fresh", "program: '" + Dir() + "/slow'"));
-  const auto sizing = [&] { return ::access((Dir() + "/sizing").c_str(), F_OK) == 0; };
-  ExpectEndsWhenCancelled(io_, *sensor, sizing);
-  const Answer without = Ask(*sensor);
-  EXPECT_EQ(without.state, State::kUnknown);
-  EXPECT_THAT(without.text, StartsWith("size: not within the deadline"));
-  EXPECT_NE(Of(without, "backup_last_success_timestamp_seconds"), std::nullopt);
-  EXPECT_EQ(without.backup_runs.size(), 4U);
-  ASSERT_EQ(Sh("rm $DIR/big"), 0);
-  EXPECT_EQ(Ask(*sensor).state, State::kOk) << "it is tried again";
+  ExpectSlowSizesHideNothingElse("restic", "stats",
+                                 Config("fresh", "program: '" + Dir() + "/slow'"));
 }
 
 TEST_F(ResticTest, SecretsStayInTheirFiles) {
